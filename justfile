@@ -1,0 +1,26 @@
+# Daily recipes. The two that matter are plain cargo: see README.md.
+
+# A whole local network: chain, nodes, gateway.
+devnet *ARGS:
+    cargo run --release -- devnet {{ARGS}}
+
+# All tests.
+test:
+    cargo test --workspace
+
+# What CI checks besides the tests.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Figures of docs/benchmarks.md.
+bench *ARGS:
+    scripts/bench.sh {{ARGS}}
+
+# Recompile the contracts and compare with the committed artifacts (needs node and npm).
+contracts:
+    cd contracts && npm ci --no-audit --no-fund && node build.mjs --check
+
+# Run one fuzz target for a minute (needs cargo-fuzz and a nightly compiler).
+fuzz TARGET:
+    cargo +nightly fuzz run {{TARGET}} -- -max_total_time=60

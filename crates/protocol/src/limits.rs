@@ -1,0 +1,44 @@
+//! Named limits of messages and bodies, in bytes unless the name says otherwise.
+//!
+//! Whoever reads a body from the network stops at these; the decoders check the lengths inside on their own.
+
+use floe_redstuff::{Axis, EncodingParams};
+
+/// Longest message that a signed message or a certificate may carry; the longest known one has 127 bytes.
+pub const MESSAGE_BYTES_MAX: usize = 1024;
+/// Most members that a committee can have: each holds a shard, and shards are numbered in 16 bits.
+pub const MEMBERS_MAX: usize = 65_535;
+/// Body limit of routes without one of their own.
+pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// JSON answers of a node (errors, confirmations, status, health) are read up to here.
+pub const JSON_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Body of a shard sync request: length byte, message, signature.
+pub const SYNC_REQUEST_BYTES: usize = 1 + 55 + 96;
+/// Longest wait for a registration that a request may ask for, in milliseconds.
+pub const REGISTRATION_WAIT_MILLIS_MAX: u64 = 5_000;
+/// Most slivers that one shard sync request may ask for.
+pub const SYNC_SLIVERS_MAX: u64 = 100_000;
+/// Bytes that may be handed to an upload reader before its frames are taken out.
+pub const UPLOAD_PENDING_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Size of the metadata of any blob at this number of shards, in BCS and without the id.
+#[must_use]
+pub fn metadata_bytes(params: EncodingParams) -> u64 {
+    let n = u64::from(params.n_shards());
+    10 + crate::wire::length_size(n) + 66 * n
+}
+
+/// Body limit of a sliver: the largest primary sliver and its framing.
+#[must_use]
+pub fn sliver_body_bytes_max(params: EncodingParams) -> u64 {
+    u64::from(params.symbols_per_sliver(Axis::Primary)) * 65_534 + 128
+}
+
+/// Body limit of a streamed upload of `pairs` sliver pairs.
+#[must_use]
+pub fn upload_body_bytes_max(params: EncodingParams, pairs: u16) -> u64 {
+    let symbols =
+        u64::from(params.symbols_per_sliver(Axis::Primary)) + u64::from(params.symbols_per_sliver(Axis::Secondary));
+    let pair = crate::upload::PAIR_FRAMING_BYTES as u64 + symbols * 65_534 + 2 * 9;
+    crate::upload::HEADER_BYTES as u64 + metadata_bytes(params) + u64::from(pairs) * pair
+}

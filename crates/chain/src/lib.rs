@@ -1,1 +1,65 @@
-//! placeholder
+//! The control plane: who stores what, until when, and who vouched for it, kept by contracts on an EVM chain.
+//!
+//! Everything above sees the [`ControlPlane`] trait and types free of any chain's particulars; [`EvmChain`] implements
+//! it over standard JSON-RPC, the same way for the embedded chain, a test chain and a public one. [`deploy`] sets a
+//! network up.
+//!
+//! ```no_run
+//! use floe_chain::{ChainConfig, ContractAddresses, ControlPlane, EvmChain, EventCursor, EventItem, Wallet};
+//! use futures::StreamExt as _;
+//!
+//! # async fn example(contracts: ContractAddresses) -> Result<(), floe_chain::ChainError> {
+//! let wallet = Wallet::from_key_file("/etc/floe/account.key")?;
+//! let chain = EvmChain::connect(ChainConfig::new("http://127.0.0.1:8545", contracts), Some(wallet)).await?;
+//! println!("epoch {}", chain.network().await?.epoch);
+//!
+//! let mut events = chain.events(EventCursor::default()).await?;
+//! while let Some(item) = events.next().await {
+//!     match item? {
+//!         EventItem::Event(event) => println!("{:?}", event.kind),
+//!         EventItem::CaughtUp(cursor) => println!("nothing more up to block {}", cursor.block),
+//!         EventItem::Rollback(cursor) => println!("undo everything after block {}", cursor.block),
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Guarantees
+//!
+//! - Events come in the chain's order, each exactly once, from any cursor that was seen before. A reorganisation no
+//!   deeper than the configured confirmation depth is invisible; a deeper one is announced by
+//!   [`EventItem::Rollback`] before what happened instead.
+//! - Any number of transactions may be under way from one [`Wallet`]: its clones share one order. Other programs that
+//!   use the same account cost retries, not errors.
+//! - A transaction that reverts says the contract's error by name, with its arguments, and usually before it is sent.
+//! - An endpoint that is down is waited for: by calls for some seconds, by the event stream for as long as it takes.
+//!
+//! # Limits
+//!
+//! One endpoint is asked, and believed once it serves the right chain id: it can lie about everything else. Point it
+//! at a node that you trust.
+
+mod address;
+mod bindings;
+mod config;
+mod control;
+pub mod deploy;
+mod error;
+mod event;
+mod evm;
+mod follow;
+mod model;
+mod revert;
+mod rpc;
+mod send;
+mod wallet;
+
+pub use address::{Address, HexError, TxHash};
+pub use config::{ChainConfig, ContractAddresses};
+pub use control::ControlPlane;
+pub use error::ChainError;
+pub use event::{ChainEvent, EventCursor, EventItem, EventKind, EventStream};
+pub use evm::EvmChain;
+pub use model::{Balances, BlobObject, NetworkInfo, RegisterBlob, Registered};
+pub use wallet::Wallet;

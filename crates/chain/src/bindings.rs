@@ -1,0 +1,30 @@
+//! The contracts' functions, events and errors, generated from the committed artifacts.
+
+#![allow(missing_docs, unreachable_pub, clippy::too_many_arguments, clippy::cast_possible_truncation)]
+#![allow(clippy::unwrap_used, reason = "generated")]
+
+use alloy::sol;
+
+sol!(
+    #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
+    Committee,
+    "../../contracts/artifacts/Committee.json"
+);
+
+sol!(
+    #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
+    Blobs,
+    "../../contracts/artifacts/Blobs.json"
+);
+
+sol!(
+    #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
+    FloeToken,
+    "../../contracts/artifacts/FloeToken.json"
+);
+
+sol!(
+    #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
+    TestStablecoin,
+    "../../contracts/artifacts/TestStablecoin.json"
+);

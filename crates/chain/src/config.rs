@@ -1,0 +1,103 @@
+//! Where the control plane lives.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Address;
+
+/// The contracts of one network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContractAddresses {
+    /// Nodes, epochs and shards.
+    pub committee: Address,
+    /// Registration and certificates of blobs.
+    pub blobs: Address,
+    /// The ERC-20 token that storage is paid in.
+    #[serde(alias = "payment_token")]
+    pub payment_token: Address,
+    /// FLOE, the token that is staked.
+    #[serde(alias = "floe_token")]
+    pub floe_token: Address,
+    /// No event of the network is in an earlier block. 0 is always right, and slow to read from on an old chain.
+    #[serde(default, alias = "first_block")]
+    pub first_block: u64,
+}
+
+/// How to reach the chain, and what to believe of it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChainConfig {
+    /// JSON-RPC endpoint: `http://`, `https://`, `ws://` or `wss://`. Over WebSocket new blocks are announced at once;
+    /// over HTTP they are polled for.
+    #[serde(alias = "rpc_url")]
+    pub rpc_url: String,
+    /// Connecting fails if the endpoint serves another chain. `None`: whatever it serves.
+    #[serde(default, alias = "chain_id")]
+    pub chain_id: Option<u64>,
+    /// The network's contracts.
+    pub contracts: ContractAddresses,
+    /// How many blocks must follow a block before its events are delivered and before a transaction in it counts as
+    /// done. 0: the latest block is believed at once, right for the embedded chain, which cannot reorganise and makes
+    /// no block without a transaction.
+    #[serde(default)]
+    pub confirmations: u64,
+    /// Longest pause between two looks for a new block, in milliseconds. 0: chosen by the endpoint (50 for this
+    /// machine, 1000 for another).
+    #[serde(default, alias = "poll_interval_ms")]
+    pub poll_interval_ms: u64,
+}
+
+impl ChainConfig {
+    /// A configuration that takes the endpoint's chain id, believes the latest block and chooses its own pace.
+    #[must_use]
+    pub fn new(rpc_url: impl Into<String>, contracts: ContractAddresses) -> Self {
+        Self { rpc_url: rpc_url.into(), chain_id: None, contracts, confirmations: 0, poll_interval_ms: 0 }
+    }
+
+    pub(crate) fn poll_interval(&self, local: bool) -> Duration {
+        Duration::from_millis(match (self.poll_interval_ms, local) {
+            (0, true) => 50,
+            (0, false) => 1000,
+            (set, _) => set,
+        })
+    }
+}
+
+/// Endpoints often carry an access key in their path, so only scheme and host are shown.
+impl std::fmt::Debug for ChainConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChainConfig")
+            .field("rpc_url", &crate::rpc::origin_of(&self.rpc_url))
+            .field("chain_id", &self.chain_id)
+            .field("contracts", &self.contracts)
+            .field("confirmations", &self.confirmations)
+            .field("poll_interval_ms", &self.poll_interval_ms)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn camel_case_out_both_cases_in_and_keys_stay_out_of_debug() {
+        let contracts = ContractAddresses {
+            committee: Address::from_bytes([1; 20]),
+            blobs: Address::from_bytes([2; 20]),
+            payment_token: Address::from_bytes([3; 20]),
+            floe_token: Address::from_bytes([4; 20]),
+            first_block: 7,
+        };
+        let config = ChainConfig::new("https://user:pass@rpc.example/v3/SECRET", contracts);
+        let json = serde_json::to_string(&config).unwrap();
+        assert!(json.contains("\"rpcUrl\"") && json.contains("\"paymentToken\""));
+        assert_eq!(serde_json::from_str::<ChainConfig>(&json).unwrap(), config);
+        let snake = json.replace("rpcUrl", "rpc_url").replace("paymentToken", "payment_token");
+        assert_eq!(serde_json::from_str::<ChainConfig>(&snake).unwrap(), config);
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("SECRET") && !shown.contains("pass"), "{shown}");
+    }
+}

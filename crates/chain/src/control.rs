@@ -1,0 +1,62 @@
+//! The control plane as everything above it sees it.
+
+use async_trait::async_trait;
+use floe_protocol::{Certificate, Committee, Epoch, ObjectId};
+use floe_redstuff::BlobId;
+
+use crate::{
+    Address, Balances, BlobObject, ChainError, ChainEvent, EventCursor, EventStream, NetworkInfo, RegisterBlob,
+    Registered, TxHash,
+};
+
+/// Who stores what, until when, and who vouched for it.
+///
+/// An implementation answers from the chain and believes nothing else: what it returns is as the latest block has it,
+/// and a transaction counts as done at the configured confirmation depth. Reads are retried for some seconds when the
+/// endpoint does not answer. All methods may be called at once from many tasks.
+#[async_trait]
+pub trait ControlPlane: Send + Sync + 'static {
+    /// Rules, prices and the current epoch.
+    async fn network(&self) -> Result<NetworkInfo, ChainError>;
+
+    /// The committee of the current epoch, with the nodes' addresses. Every key is validated.
+    ///
+    /// # Errors
+    /// [`ChainError::BadCommittee`] also before the network was launched.
+    async fn committee(&self) -> Result<Committee, ChainError>;
+
+    /// Registers and pays for blobs; the results are in the same order. Needs a wallet; sees to the allowance.
+    ///
+    /// The registrations are separate transactions under way at once. All of them are waited for; if any failed, the
+    /// first failure in order is returned, and the others stay registered.
+    async fn register_blobs(&self, blobs: &[RegisterBlob]) -> Result<Vec<Registered>, ChainError>;
+
+    /// Hands in a certificate of storage for a registration. Anyone with a wallet may.
+    async fn certify_blob(&self, object: ObjectId, certificate: &Certificate) -> Result<TxHash, ChainError>;
+
+    /// The state of a registration; `None` if there is none of this id.
+    async fn blob_object(&self, object: ObjectId) -> Result<Option<BlobObject>, ChainError>;
+
+    /// First epoch in which the certified blob is no longer paid for, also when that is past. `None`: never certified,
+    /// or invalid.
+    async fn available_until(&self, blob: &BlobId) -> Result<Option<Epoch>, ChainError>;
+
+    /// The latest event that certified this blob; `None` where [`available_until`](Self::available_until) is `None`.
+    async fn certified_event(&self, blob: &BlobId) -> Result<Option<ChainEvent>, ChainError>;
+
+    /// Begins the next epoch if the current one has lasted its time. Whether this call did it: false also when
+    /// somebody else was faster.
+    async fn advance_epoch_if_due(&self) -> Result<bool, ChainError>;
+
+    /// Everything that happened after the cursor, in order, then whatever happens, for as long as the stream is held.
+    async fn events(&self, after: EventCursor) -> Result<EventStream, ChainError>;
+
+    /// The account that signs and pays; `None` for a reader.
+    fn signer_address(&self) -> Option<Address>;
+
+    /// What that account holds.
+    ///
+    /// # Errors
+    /// [`ChainError::NoWallet`] for a reader.
+    async fn balances(&self) -> Result<Balances, ChainError>;
+}

@@ -1,0 +1,157 @@
+//! The control plane on an EVM chain.
+
+pub(crate) mod convert;
+mod read;
+mod write;
+
+use std::sync::{Arc, atomic::AtomicBool};
+
+use alloy::primitives::Bytes;
+use async_trait::async_trait;
+use floe_protocol::{Certificate, Committee, Epoch, ObjectId};
+use floe_redstuff::{BlobId, EncodingParams};
+use serde_json::json;
+use tokio::sync::{Mutex, OnceCell};
+
+use crate::{
+    Address, Balances, BlobObject, ChainConfig, ChainError, ChainEvent, ControlPlane, EventCursor, EventStream,
+    NetworkInfo, RegisterBlob, Registered, TxHash, Wallet, follow::Follow, rpc::Rpc, send::Sender,
+};
+
+/// The contracts of a network, reached over JSON-RPC. Clones share the connection, the caches and the wallet.
+#[derive(Clone)]
+pub struct EvmChain {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    rpc: Rpc,
+    config: ChainConfig,
+    chain_id: u64,
+    sender: Option<Sender>,
+    constants: OnceCell<Constants>,
+    allowance: Allowance,
+}
+
+/// What never changes in the life of a network.
+#[derive(Debug, Clone)]
+struct Constants {
+    params: EncodingParams,
+    epoch_duration_secs: u64,
+    max_epochs_ahead: u32,
+    storage_price: u128,
+    write_price: u128,
+    token_symbol: String,
+    token_decimals: u8,
+}
+
+/// Whether the blob contract may take the wallet's tokens.
+#[derive(Default)]
+struct Allowance {
+    ample: AtomicBool,
+    /// Held while it is looked up or given, so that it is given once.
+    asking: Mutex<()>,
+}
+
+impl EvmChain {
+    /// Connects, and makes sure that the endpoint serves the right chain and that the contracts are there.
+    ///
+    /// Without a wallet the result can only read.
+    ///
+    /// # Errors
+    /// [`ChainError::Unreachable`] after some seconds without an answer, [`ChainError::WrongChain`],
+    /// [`ChainError::NoContract`], [`ChainError::InvalidUrl`].
+    pub async fn connect(config: ChainConfig, wallet: Option<Wallet>) -> Result<Self, ChainError> {
+        let rpc = Rpc::new(&config.rpc_url)?;
+        let chain_id = rpc.expect_chain(config.chain_id).await?;
+        let contracts = config.contracts;
+        for (contract, address) in
+            [("Committee", contracts.committee), ("Blobs", contracts.blobs), ("payment token", contracts.payment_token)]
+        {
+            let code: Bytes = rpc.get("eth_getCode", json!([address.evm(), "latest"])).await?;
+            if code.is_empty() {
+                return Err(ChainError::NoContract { contract, address });
+            }
+        }
+        let poll = config.poll_interval(rpc.is_local());
+        let sender = wallet.map(|wallet| Sender::new(rpc.clone(), wallet, chain_id, config.confirmations, poll));
+        let (constants, allowance) = (OnceCell::new(), Allowance::default());
+        Ok(Self { inner: Arc::new(Inner { rpc, config, chain_id, sender, constants, allowance }) })
+    }
+
+    /// How this was configured.
+    #[must_use]
+    pub fn config(&self) -> &ChainConfig {
+        &self.inner.config
+    }
+
+    /// Begins the next epoch.
+    ///
+    /// # Errors
+    /// [`ChainError::NotDue`] while the current one has not lasted its time.
+    pub async fn advance_epoch(&self) -> Result<TxHash, ChainError> {
+        self.inner.advance_epoch().await
+    }
+}
+
+impl std::fmt::Debug for EvmChain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EvmChain")
+            .field("config", &self.inner.config)
+            .field("chain_id", &self.inner.chain_id)
+            .field("account", &self.signer_address())
+            .finish()
+    }
+}
+
+#[async_trait]
+impl ControlPlane for EvmChain {
+    async fn network(&self) -> Result<NetworkInfo, ChainError> {
+        self.inner.network().await
+    }
+
+    async fn committee(&self) -> Result<Committee, ChainError> {
+        self.inner.committee().await
+    }
+
+    async fn register_blobs(&self, blobs: &[RegisterBlob]) -> Result<Vec<Registered>, ChainError> {
+        self.inner.register_blobs(blobs).await
+    }
+
+    async fn certify_blob(&self, object: ObjectId, certificate: &Certificate) -> Result<TxHash, ChainError> {
+        self.inner.certify_blob(object, certificate).await
+    }
+
+    async fn blob_object(&self, object: ObjectId) -> Result<Option<BlobObject>, ChainError> {
+        self.inner.blob_object(object).await
+    }
+
+    async fn available_until(&self, blob: &BlobId) -> Result<Option<Epoch>, ChainError> {
+        self.inner.available_until(blob).await
+    }
+
+    async fn certified_event(&self, blob: &BlobId) -> Result<Option<ChainEvent>, ChainError> {
+        self.inner.certified_event(blob).await
+    }
+
+    async fn advance_epoch_if_due(&self) -> Result<bool, ChainError> {
+        match self.inner.advance_epoch().await {
+            Ok(_) => Ok(true),
+            Err(ChainError::NotDue { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn events(&self, after: EventCursor) -> Result<EventStream, ChainError> {
+        let Inner { rpc, config, chain_id, .. } = &*self.inner;
+        Ok(Follow::new(rpc.clone(), *chain_id, config).events(after))
+    }
+
+    fn signer_address(&self) -> Option<Address> {
+        self.inner.sender.as_ref().map(Sender::address)
+    }
+
+    async fn balances(&self) -> Result<Balances, ChainError> {
+        self.inner.balances().await
+    }
+}

@@ -1,0 +1,125 @@
+//! Logs into events.
+
+use std::ops::RangeInclusive;
+
+use alloy::{
+    primitives::B256,
+    rpc::types::Log,
+    sol_types::{SolEvent, SolEventInterface},
+};
+use floe_protocol::{Epoch, NodeId, ObjectId};
+use floe_redstuff::BlobId;
+
+use crate::{
+    Address, BlobObject, ChainError, ChainEvent, ContractAddresses, EventCursor, EventKind, TxHash,
+    bindings::{
+        Blobs::{self, BlobsEvents},
+        Committee::CommitteeEvents,
+    },
+    evm::convert,
+};
+
+/// Decodes the logs of a range of blocks, in order. `None`: they do not belong to one history, which includes the
+/// given blocks and hashes; ask again.
+pub(crate) fn decode_logs(
+    mut logs: Vec<Log>,
+    contracts: &ContractAddresses,
+    range: RangeInclusive<u64>,
+    anchors: &[(u64, B256)],
+) -> Result<Option<Vec<ChainEvent>>, ChainError> {
+    logs.sort_by_key(|log| (log.block_number, log.log_index));
+    let mut events = Vec::with_capacity(logs.len());
+    let mut previous: Option<(u64, u64, B256)> = None;
+    for log in &logs {
+        let Some(place) = place_of(log) else { return Ok(None) };
+        let (block, index, hash) = place;
+        let contradicts_anchor = anchors.iter().any(|(number, anchor)| *number == block && *anchor != hash);
+        let contradicts_previous =
+            previous.is_some_and(|(b, i, h)| (b, i) >= (block, index) || (b == block && h != hash));
+        if !range.contains(&block) || contradicts_anchor || contradicts_previous {
+            return Ok(None);
+        }
+        previous = Some(place);
+        events.extend(decode(log, contracts)?);
+    }
+    Ok(Some(events))
+}
+
+fn place_of(log: &Log) -> Option<(u64, u64, B256)> {
+    if log.removed {
+        return None;
+    }
+    Some((log.block_number?, log.log_index?, log.block_hash?))
+}
+
+/// Decodes one log in a block; `None` for contracts and events that are not ours.
+pub(crate) fn decode(log: &Log, contracts: &ContractAddresses) -> Result<Option<ChainEvent>, ChainError> {
+    let emitter = Address::from_evm(log.address());
+    let Some(topic) = log.topic0() else { return Ok(None) };
+    let unreadable = |e: alloy::sol_types::Error| bad_answer(e.to_string());
+    let kind = if emitter == contracts.committee && CommitteeEvents::SELECTORS.contains(topic) {
+        committee_event(CommitteeEvents::decode_log(&log.inner).map_err(unreadable)?.data)?
+    } else if emitter == contracts.blobs && BlobsEvents::SELECTORS.contains(topic) {
+        blobs_event(BlobsEvents::decode_log(&log.inner).map_err(unreadable)?.data)?
+    } else {
+        return Ok(None);
+    };
+    let (Some((block, log_index, hash)), Some(tx)) = (place_of(log), log.transaction_hash) else {
+        return Err(bad_answer("a log without its place".to_owned()));
+    };
+    let cursor = EventCursor { block, log_index, block_hash: hash.0 };
+    Ok(Some(ChainEvent { cursor, tx: TxHash::from_bytes(tx.0), kind }))
+}
+
+/// Topic by which certificates of a blob are found.
+pub(crate) fn certified_topic() -> B256 {
+    Blobs::BlobCertified::SIGNATURE_HASH
+}
+
+fn bad_answer(detail: String) -> ChainError {
+    ChainError::BadAnswer { method: "eth_getLogs", detail }
+}
+
+fn committee_event(event: CommitteeEvents) -> Result<EventKind, ChainError> {
+    Ok(match event {
+        CommitteeEvents::NodeRegistered(e) => EventKind::NodeRegistered {
+            node_id: NodeId::from_number(convert::number("node id", e.nodeId)?),
+            account: Address::from_evm(e.account),
+            name: e.name,
+            url: e.url,
+            public_key: e.publicKey.to_vec(),
+        },
+        CommitteeEvents::NodeUrlChanged(e) => EventKind::NodeUrlChanged {
+            node_id: NodeId::from_number(convert::number("node id", e.nodeId)?),
+            url: e.url,
+        },
+        CommitteeEvents::EpochChanged(e) => EventKind::EpochChanged { epoch: Epoch(e.epoch), started_at: e.startedAt },
+    })
+}
+
+fn blobs_event(event: BlobsEvents) -> Result<EventKind, ChainError> {
+    Ok(match event {
+        BlobsEvents::BlobRegistered(e) => EventKind::BlobRegistered {
+            object: BlobObject {
+                object_id: ObjectId::from_number(convert::number("object id", e.objectId)?),
+                blob_id: BlobId::from_bytes(e.blobId.0),
+                owner: Address::from_evm(e.owner),
+                size: e.size,
+                encoding_type: convert::encoding_type(e.encodingType)?,
+                registered_epoch: Epoch(e.registeredEpoch),
+                certified_epoch: None,
+                end_epoch: Epoch(e.endEpoch),
+            },
+            cost: convert::amount("cost", e.cost)?,
+        },
+        BlobsEvents::BlobCertified(e) => EventKind::BlobCertified {
+            blob_id: BlobId::from_bytes(e.blobId.0),
+            object_id: ObjectId::from_number(convert::number("object id", e.objectId)?),
+            certified_epoch: Epoch(e.certifiedEpoch),
+            end_epoch: Epoch(e.endEpoch),
+        },
+        BlobsEvents::BlobInvalidated(e) => {
+            EventKind::BlobInvalidated { blob_id: BlobId::from_bytes(e.blobId.0), epoch: Epoch(e.epoch) }
+        }
+    })
+}

@@ -1,0 +1,91 @@
+//! What the contracts hold, in the protocol's words.
+
+use floe_protocol::{Epoch, ObjectId};
+use floe_redstuff::{BlobId, EncodingType};
+
+use crate::{Address, TxHash};
+
+/// The rules and prices of a network, and its clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkInfo {
+    /// Number of shards of every blob.
+    pub n_shards: u16,
+    /// The current epoch; 0 before the launch.
+    pub epoch: Epoch,
+    /// When it began, in seconds since 1970 by the chain's clock; 0 before the launch.
+    pub epoch_started_at: u64,
+    /// How long an epoch lasts at least, in seconds.
+    pub epoch_duration_secs: u64,
+    /// A blob can be paid for this many epochs ahead at most.
+    pub max_epochs_ahead: u32,
+    /// Smallest units of the payment token per MiB of encoded length and epoch.
+    pub storage_price: u128,
+    /// Smallest units of the payment token per MiB of encoded length, once per registration.
+    pub write_price: u128,
+    /// Symbol of the payment token.
+    pub payment_token_symbol: String,
+    /// Decimal places of the payment token.
+    pub payment_token_decimals: u8,
+    /// The chain.
+    pub chain_id: u64,
+}
+
+/// A blob to be registered. The contract computes the id from the other fields and refuses one that does not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisterBlob {
+    /// Its id.
+    pub blob_id: BlobId,
+    /// Root of its sliver hashes.
+    pub root_hash: [u8; 32],
+    /// Length of the blob itself in bytes.
+    pub size: u64,
+    /// How it is encoded.
+    pub encoding_type: EncodingType,
+    /// Paid for from the current epoch (included) for this many epochs; at least 1.
+    pub epochs_ahead: u32,
+}
+
+/// One registration of a blob. The same blob may be registered by several owners, or again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlobObject {
+    /// Identity of the registration.
+    pub object_id: ObjectId,
+    /// What it is for.
+    pub blob_id: BlobId,
+    /// Who registered it.
+    pub owner: Address,
+    /// Length of the blob itself in bytes.
+    pub size: u64,
+    /// How it is encoded.
+    pub encoding_type: EncodingType,
+    /// Epoch in which it was registered.
+    pub registered_epoch: Epoch,
+    /// Epoch in which it was certified; `None` as long as it is not.
+    pub certified_epoch: Option<Epoch>,
+    /// First epoch in which it is no longer paid for.
+    pub end_epoch: Epoch,
+}
+
+/// A registration that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// The new object.
+    pub object: BlobObject,
+    /// Paid, in the payment token's smallest unit.
+    pub cost: u128,
+    /// What was paid for: bytes after encoding, all shards together.
+    pub encoded_length: u64,
+    /// The transaction.
+    pub tx: TxHash,
+}
+
+/// What an account holds, each in its smallest unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Balances {
+    /// The chain's own coin, which pays for gas.
+    pub native: u128,
+    /// The token that storage is paid in.
+    pub payment: u128,
+    /// FLOE.
+    pub floe: u128,
+}

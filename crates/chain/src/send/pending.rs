@@ -1,0 +1,142 @@
+//! From the endpoint's word to a block that is deep enough.
+
+use std::time::Duration;
+
+use alloy::primitives::{B256, Bytes, U64};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::{Call, Mined, Sender, Signed};
+use crate::{
+    ChainError, TxHash,
+    rpc::{Receipt, block_tag},
+};
+
+/// First pause between two looks for the receipt; it grows to the poll interval.
+const LOOK_PAUSE: Duration = Duration::from_millis(2);
+/// How often to make sure that the network still has the transaction.
+const CARE_INTERVAL: Duration = Duration::from_secs(3);
+/// After this long without a block, offer more.
+const REPRICE_INTERVAL: Duration = Duration::from_secs(15);
+/// Looks, a care interval apart, that must agree that another transaction took the nonce: receipts may lag.
+const DISPLACED_LOOKS: u32 = 3;
+/// Give up after this long.
+const DONE_WITHIN: Duration = Duration::from_secs(180);
+
+impl Sender {
+    /// Waits for the block and for those after it. Sends again what the network forgot, and offers more when it is
+    /// not taken up; all versions share the nonce, so one of them happens at most.
+    pub(super) async fn follow(&self, call: &Call, signed: Signed) -> Result<Mined, ChainError> {
+        let begun = Instant::now();
+        let mut versions = vec![signed];
+        let mut pause = LOOK_PAUSE;
+        let (mut cared, mut priced) = (begun, begun);
+        let mut displaced = 0;
+        loop {
+            let mut in_block = false;
+            for version in versions.iter().rev() {
+                if let Some(receipt) = self.receipt(version.hash).await? {
+                    in_block = true;
+                    if self.is_deep_enough(&receipt).await? {
+                        return self.finish(call, version, receipt).await;
+                    }
+                    break;
+                }
+            }
+            let tx = versions.last().map_or_else(TxHash::default, |v| tx_hash(v.hash));
+            if begun.elapsed() > DONE_WITHIN {
+                return Err(ChainError::Unconfirmed { tx, waited_secs: DONE_WITHIN.as_secs() });
+            }
+            if !in_block && cared.elapsed() > CARE_INTERVAL {
+                cared = Instant::now();
+                let nonce = versions.last().map_or(0, |v| v.nonce);
+                match self.transaction_count("latest").await {
+                    Ok(count) if count > nonce => {
+                        displaced += 1;
+                        if displaced >= DISPLACED_LOOKS {
+                            return Err(ChainError::Displaced { tx, nonce });
+                        }
+                    }
+                    Ok(_) => {
+                        displaced = 0;
+                        let reprice = priced.elapsed() > REPRICE_INTERVAL;
+                        self.push(call, &mut versions, reprice).await;
+                        if reprice {
+                            priced = Instant::now();
+                        }
+                    }
+                    Err(error) => tracing::debug!(%error, "cannot look after a transaction"),
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(self.poll);
+        }
+    }
+
+    /// Hands the newest version over again, or a better paid one.
+    async fn push(&self, call: &Call, versions: &mut Vec<Signed>, reprice: bool) {
+        if reprice
+            && let Some(last) = versions.last()
+            && let Ok(fees) = self.fees.raised(&self.rpc, last.fees).await
+            && let Ok(better) = self.sign(call, last.nonce, last.gas, fees)
+        {
+            tracing::info!(
+                nonce = better.nonce,
+                max_fee = fees.max_fee,
+                "no block took the transaction: offering more"
+            );
+            versions.push(better);
+        }
+        if let Some(last) = versions.last()
+            && let Err(failure) = self.rpc.once::<B256>("eth_sendRawTransaction", json!([last.raw])).await
+        {
+            // Mostly "already known". What matters is whether a receipt comes.
+            tracing::debug!(nonce = last.nonce, ?failure, "handed over again");
+        }
+    }
+
+    /// `None` also while the endpoint does not answer: the transaction is on its way, so that is waited out.
+    async fn receipt(&self, hash: B256) -> Result<Option<Receipt>, ChainError> {
+        match self.rpc.get("eth_getTransactionReceipt", json!([hash])).await {
+            Err(ChainError::Unreachable { .. }) => Ok(None),
+            outcome => outcome,
+        }
+    }
+
+    async fn is_deep_enough(&self, receipt: &Receipt) -> Result<bool, ChainError> {
+        if self.confirmations == 0 {
+            return Ok(true);
+        }
+        match self.rpc.get::<U64>("eth_blockNumber", json!([])).await {
+            Ok(head) => Ok(head.to::<u64>() >= receipt.block_number.saturating_add(self.confirmations)),
+            Err(ChainError::Unreachable { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn finish(&self, call: &Call, version: &Signed, receipt: Receipt) -> Result<Mined, ChainError> {
+        let tx = tx_hash(version.hash);
+        if receipt.succeeded() {
+            return Ok(Mined { tx, receipt });
+        }
+        if receipt.gas_used >= version.gas {
+            let detail = format!("all of {} gas was used", version.gas);
+            return Err(ChainError::Reverted { name: "OutOfGas".to_owned(), detail });
+        }
+        // The receipt has no reason. Ask what the same call would say in the block before; not every node remembers
+        // that, so ask the present as well.
+        for block in [block_tag(receipt.block_number.saturating_sub(1)), "latest".to_owned()] {
+            let params = json!([call.request(self.address()), block]);
+            if let Err(failure) = self.rpc.patiently::<Bytes>("eth_call", params).await
+                && let Some(data) = failure.revert_data()
+            {
+                return Err(self.reverted(&data));
+            }
+        }
+        Err(ChainError::Reverted { name: "Unknown".to_owned(), detail: format!("transaction {tx} failed") })
+    }
+}
+
+fn tx_hash(hash: B256) -> TxHash {
+    TxHash::from_bytes(hash.0)
+}

@@ -1,0 +1,158 @@
+//! The account that signs transactions.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use alloy::{
+    primitives::{B256, Signature},
+    signers::{SignerSync, local::PrivateKeySigner},
+};
+use zeroize::Zeroizing;
+
+use crate::{Address, ChainError};
+
+/// Longest key file that is read: a key has 66 characters.
+const KEY_FILE_BYTES_MAX: u64 = 1024;
+
+/// A secp256k1 key and the order of its transactions.
+///
+/// Clones share both, so any number of tasks of one process may send at once. `Debug` shows the address only; the key
+/// is erased from memory when the last clone goes.
+#[derive(Clone)]
+pub struct Wallet {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    signer: PrivateKeySigner,
+    queues: Mutex<HashMap<u64, NonceQueue>>,
+}
+
+/// The next free nonce of one account on one chain; `None` until asked, and after anything that makes it doubtful.
+pub(crate) type NonceQueue = Arc<tokio::sync::Mutex<Option<u64>>>;
+
+impl Wallet {
+    /// The wallet of a secret key: 32 big-endian bytes between 1 and the curve's order.
+    ///
+    /// # Errors
+    /// [`ChainError::InvalidKey`].
+    pub fn from_bytes(secret: &[u8; 32]) -> Result<Self, ChainError> {
+        let signer = PrivateKeySigner::from_slice(secret).map_err(|_| ChainError::InvalidKey)?;
+        Ok(Self { inner: Arc::new(Inner { signer, queues: Mutex::default() }) })
+    }
+
+    /// Reads 64 hex digits, with or without `0x`, white space around them allowed.
+    ///
+    /// # Errors
+    /// [`ChainError::InvalidKey`], without the text.
+    pub fn from_key_hex(text: &str) -> Result<Self, ChainError> {
+        let text = text.trim();
+        let digits = text.strip_prefix("0x").unwrap_or(text);
+        let mut secret = Zeroizing::new([0; 32]);
+        hex::decode_to_slice(digits, secret.as_mut()).map_err(|_| ChainError::InvalidKey)?;
+        Self::from_bytes(&secret)
+    }
+
+    /// Reads a file with the hex form of a key. On Unix it must be readable by its owner only.
+    ///
+    /// # Errors
+    /// [`ChainError::KeyFile`], [`ChainError::InsecureKeyFile`] or [`ChainError::InvalidKey`].
+    pub fn from_key_file(path: impl AsRef<Path>) -> Result<Self, ChainError> {
+        use std::io::Read as _;
+        let path = path.as_ref();
+        let failed = |detail: String| ChainError::KeyFile { path: path.display().to_string(), detail };
+        let file = std::fs::File::open(path).map_err(|e| failed(e.to_string()))?;
+        let info = file.metadata().map_err(|e| failed(e.to_string()))?;
+        // Asked of the open file, so that nobody can swap it between the check and the read.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = info.permissions().mode() & 0o7777;
+            if mode & 0o077 != 0 {
+                return Err(ChainError::InsecureKeyFile { path: path.display().to_string(), mode });
+            }
+        }
+        if info.len() > KEY_FILE_BYTES_MAX {
+            return Err(failed(format!("{} bytes are no key", info.len())));
+        }
+        // Enough room at once: growing would leave copies of the key behind.
+        let mut text = Zeroizing::new(String::with_capacity(2 * 1024));
+        file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text).map_err(|e| failed(e.to_string()))?;
+        Self::from_key_hex(&text)
+    }
+
+    /// The account of this key.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        Address::from_evm(self.inner.signer.address())
+    }
+
+    /// The key as `0x` and 64 hex digits: what [`from_key_file`](Self::from_key_file) reads. Write it nowhere but to
+    /// a file of mode 0600.
+    #[must_use]
+    pub fn to_key_hex(&self) -> Zeroizing<String> {
+        let secret = Zeroizing::new(self.inner.signer.to_bytes().0);
+        let mut text = Zeroizing::new(String::with_capacity(66));
+        text.push_str("0x");
+        let mut digits = Zeroizing::new([0_u8; 64]);
+        if hex::encode_to_slice(secret.as_slice(), digits.as_mut()).is_ok() {
+            text.extend(digits.iter().map(|&digit| char::from(digit)));
+        }
+        text
+    }
+
+    pub(crate) fn sign(&self, hash: &B256) -> Result<Signature, ChainError> {
+        self.inner.signer.sign_hash_sync(hash).map_err(|_| ChainError::InvalidKey)
+    }
+
+    pub(crate) fn nonce_queue(&self, chain_id: u64) -> NonceQueue {
+        let mut queues = self.inner.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(queues.entry(chain_id).or_default())
+    }
+}
+
+impl fmt::Debug for Wallet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wallet").field("address", &self.address()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+
+    #[test]
+    fn a_key_gives_its_address_and_is_never_shown() {
+        let wallet = Wallet::from_key_hex(KEY).unwrap();
+        assert_eq!(wallet.address().to_string(), "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
+        assert_eq!(*wallet.to_key_hex(), KEY);
+        assert!(!format!("{wallet:?}").contains("ac0974"));
+    }
+
+    #[test]
+    fn bad_keys_are_refused_without_repeating_them() {
+        for text in ["", "0x12", &"0".repeat(64), &"f".repeat(64), &KEY[..65], "zz"] {
+            assert_eq!(Wallet::from_key_hex(text).unwrap_err(), ChainError::InvalidKey);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_file_must_be_private() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        std::fs::write(&path, format!("{KEY}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(Wallet::from_key_file(&path), Err(ChainError::InsecureKeyFile { mode: 0o640, .. })));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(Wallet::from_key_file(&path).is_ok());
+        assert!(matches!(Wallet::from_key_file(dir.path().join("none")), Err(ChainError::KeyFile { .. })));
+    }
+}

@@ -17,6 +17,7 @@ const sourceDirs = ["src", "examples", "testing"];
 const deployed = ["Blobs", "Committee", "FloeToken", "Primitives", "ReleaseShelf", "TestStablecoin"];
 const settings = {
   evmVersion: "prague",
+  viaIR: true,
   optimizer: { enabled: true, runs: 10000 },
   metadata: { bytecodeHash: "none", appendCBOR: false },
   outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } },

@@ -41,11 +41,6 @@ macro_rules! u16_newtype {
             pub const fn get(self) -> u16 {
                 self.0
             }
-
-            /// The number, for indexing.
-            pub(crate) fn at(self) -> usize {
-                usize::from(self.0)
-            }
         }
 
         impl From<u16> for $name {
@@ -85,6 +80,11 @@ u16_newtype! {
 }
 
 impl SliverIndex {
+    /// The number, for indexing.
+    pub(crate) fn at(self) -> usize {
+        usize::from(self.0)
+    }
+
     /// The pair that contains this sliver. The index must be below the number of shards.
     ///
     /// # Panics
@@ -98,6 +98,11 @@ impl SliverIndex {
 }
 
 impl PairIndex {
+    /// The number, for indexing.
+    pub(crate) fn at(self) -> usize {
+        usize::from(self.0)
+    }
+
     /// The primary sliver of this pair.
     pub fn primary(self) -> SliverIndex {
         SliverIndex(self.0)

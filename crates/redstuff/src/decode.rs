@@ -1,0 +1,159 @@
+//! From slivers back to the blob (spec/encoding.md section 11).
+
+use rayon::prelude::*;
+
+use crate::{
+    Axis, BlobId, VerifiedMetadata, VerifiedSliver,
+    code::{Code, Decoder},
+};
+
+/// Why slivers do not give the blob.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Too few distinct slivers of the axis.
+    #[error("{needed} distinct {axis} slivers are needed to decode, got {got}")]
+    NotEnough {
+        /// The axis decoded from.
+        axis: Axis,
+        /// Distinct slivers given.
+        got: usize,
+        /// Slivers needed.
+        needed: usize,
+    },
+    /// A sliver was verified against another blob.
+    #[error("a sliver belongs to blob {got}, expected {expected}")]
+    OtherBlob {
+        /// The sliver's blob.
+        got: BlobId,
+        /// The blob to be decoded.
+        expected: BlobId,
+    },
+}
+
+/// Rebuilds the blob from verified slivers of one axis. Repeated slivers, slivers of the other axis and more than
+/// are needed are ignored. Runs on the current rayon pool.
+///
+/// Says nothing about whether the blob was encoded correctly: a reader follows up with
+/// [`check_default`](crate::check_default) or [`check_strict`](crate::check_strict).
+///
+/// # Errors
+/// Too few slivers, or one of another blob.
+pub fn decode(metadata: &VerifiedMetadata, axis: Axis, slivers: &[VerifiedSliver]) -> Result<Vec<u8>, DecodeError> {
+    let taken = choose(metadata, axis, slivers)?;
+    let mut blob = match axis {
+        Axis::Primary => from_rows(metadata, &taken),
+        Axis::Secondary => from_columns(metadata, &taken),
+    };
+    blob.truncate(usize::try_from(metadata.unencoded_length()).unwrap_or(usize::MAX));
+    Ok(blob)
+}
+
+/// The first distinct slivers of the axis, exactly as many as decoding needs. Systematic ones are preferred: what
+/// they hold needs no arithmetic.
+pub(crate) fn choose<'s>(
+    metadata: &VerifiedMetadata,
+    axis: Axis,
+    slivers: &'s [VerifiedSliver],
+) -> Result<Vec<&'s VerifiedSliver>, DecodeError> {
+    let needed = usize::from(metadata.params().slivers_to_decode(axis));
+    let mut taken: Vec<&VerifiedSliver> = Vec::new();
+    for sliver in slivers.iter().filter(|sliver| sliver.axis == axis) {
+        if sliver.metadata().blob_id() != metadata.blob_id() {
+            return Err(DecodeError::OtherBlob { got: *sliver.metadata().blob_id(), expected: *metadata.blob_id() });
+        }
+        taken.push(sliver);
+    }
+    taken.sort_by_key(|sliver| sliver.index);
+    taken.dedup_by_key(|sliver| sliver.index);
+    if taken.len() < needed {
+        let got = taken.len();
+        return Err(DecodeError::NotEnough { axis, got, needed });
+    }
+    taken.truncate(needed);
+    Ok(taken)
+}
+
+fn positions(slivers: &[&VerifiedSliver]) -> Vec<usize> {
+    slivers.iter().map(|sliver| sliver.index.at()).collect()
+}
+
+/// Rows are contiguous in the blob: those at hand are copied, the others are decoded strip by strip.
+fn from_rows(metadata: &VerifiedMetadata, slivers: &[&VerifiedSliver]) -> Vec<u8> {
+    let params = metadata.params();
+    let symbol = metadata.symbol_size().bytes();
+    let columns = usize::from(params.secondary_source_symbols());
+    // Along a column, since that is what primary slivers give one symbol each of.
+    let code = Code::of_sliver(Axis::Secondary, params);
+    let positions = positions(slivers);
+    let decoder = Decoder::new(code, symbol, &positions);
+
+    let mut blob = vec![0; code.originals * columns * symbol];
+    let width = code.decode_batch(symbol, columns);
+    let mut strips: Vec<Vec<&mut [u8]>> = Vec::new();
+    strips.resize_with(columns.div_ceil(width), Vec::new);
+    let mut copies = Vec::new();
+    for (row, bytes) in blob.chunks_exact_mut(columns * symbol).enumerate() {
+        match positions.iter().position(|position| *position == row) {
+            Some(slot) => copies.push((bytes, slivers[slot])),
+            None => {
+                for (strip, piece) in strips.iter_mut().zip(bytes.chunks_mut(width * symbol)) {
+                    strip.push(piece);
+                }
+            }
+        }
+    }
+    copies.into_par_iter().for_each(|(bytes, sliver)| bytes.copy_from_slice(&sliver.data));
+    if !decoder.missing().is_empty() {
+        strips.into_par_iter().enumerate().for_each_init(Vec::new, |restored, (number, pieces)| {
+            let first = number * width;
+            let count = width.min(columns - first);
+            restored.resize(pieces.len() * count * symbol, 0);
+            let source = |slot: usize, column: usize| slivers[slot].symbol(first + column);
+            decoder.decode(count, source, restored);
+            let rows = restored.chunks_exact(count * symbol);
+            for (piece, row) in pieces.into_iter().zip(rows) {
+                piece.copy_from_slice(row);
+            }
+        });
+    }
+    blob
+}
+
+/// Each strip of rows is a contiguous piece of the blob, into which columns at hand and decoded ones are woven.
+fn from_columns(metadata: &VerifiedMetadata, slivers: &[&VerifiedSliver]) -> Vec<u8> {
+    let params = metadata.params();
+    let symbol = metadata.symbol_size().bytes();
+    let rows = usize::from(params.primary_source_symbols());
+    let code = Code::of_sliver(Axis::Primary, params);
+    let positions = positions(slivers);
+    let decoder = Decoder::new(code, symbol, &positions);
+
+    let row_bytes = code.originals * symbol;
+    let mut blob = vec![0; rows * row_bytes];
+    let height = code.decode_batch(symbol, rows);
+    blob.par_chunks_mut(height * row_bytes).enumerate().for_each_init(
+        Vec::new,
+        |restored: &mut Vec<u8>, (number, strip)| {
+            let first = number * height;
+            let count = strip.len() / row_bytes;
+            let mut put = |row: usize, column: usize, bytes: &[u8]| {
+                strip[row * row_bytes + column * symbol..][..symbol].copy_from_slice(bytes);
+            };
+            let systematic = |sliver: &&&VerifiedSliver| sliver.index.at() < code.originals;
+            for sliver in slivers.iter().filter(systematic) {
+                for row in 0..count {
+                    put(row, sliver.index.at(), sliver.symbol(first + row));
+                }
+            }
+            restored.resize(decoder.missing().len() * count * symbol, 0);
+            decoder.decode(count, |slot, row| slivers[slot].symbol(first + row), restored);
+            let columns = restored.chunks_exact(count * symbol);
+            for (column, symbols) in decoder.missing().iter().zip(columns) {
+                for (row, bytes) in symbols.chunks_exact(symbol).enumerate() {
+                    put(row, *column, bytes);
+                }
+            }
+        },
+    );
+    blob
+}

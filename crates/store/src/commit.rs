@@ -1,0 +1,152 @@
+//! Group commit: batches that wait at the same time share one fsync of the log and one commit of the index.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::StoreError;
+use crate::index::{Commit, IndexOp};
+use crate::options::{GROUP_BATCHES_MAX, GROUP_OPERATIONS_MAX};
+use crate::segment::{Location, RecordHeader, RecordKind, SegmentFile};
+use crate::store::Inner;
+
+/// Where a batch's commit record lies.
+#[derive(Debug)]
+pub(crate) struct CommitRecord {
+    pub(crate) file: Arc<SegmentFile>,
+    pub(crate) at: Location,
+    pub(crate) header: RecordHeader,
+    /// Where the log goes on behind it.
+    pub(crate) end: Location,
+}
+
+/// A batch that is written and waits to become durable and visible.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) ops: Vec<IndexOp>,
+    /// The segments that hold its records. Held until the rows are committed, so that garbage collection stays away.
+    pub(crate) files: Vec<Arc<SegmentFile>>,
+    /// `None` for changes that concern the index alone.
+    pub(crate) record: Option<CommitRecord>,
+    result: Mutex<Option<Result<(), StoreError>>>,
+}
+
+impl Pending {
+    pub(crate) fn new(ops: Vec<IndexOp>, files: Vec<Arc<SegmentFile>>, record: Option<CommitRecord>) -> Arc<Self> {
+        Arc::new(Self { ops, files, record, result: Mutex::new(None) })
+    }
+}
+
+/// Batches in the order of their commit records.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    state: Mutex<QueueState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct QueueState {
+    waiting: VecDeque<Arc<Pending>>,
+    /// Whether some thread commits a group now.
+    led: bool,
+}
+
+impl Queue {
+    /// Adds a batch. The caller still holds the log's tail, so that the order here is the order in the log.
+    pub(crate) fn push(&self, pending: Arc<Pending>) {
+        self.state.lock().waiting.push_back(pending);
+    }
+}
+
+fn take_group(waiting: &mut VecDeque<Arc<Pending>>) -> Vec<Arc<Pending>> {
+    let mut group: Vec<Arc<Pending>> = Vec::new();
+    let mut operations = 0;
+    while let Some(next) = waiting.front() {
+        operations += next.ops.len();
+        if group.len() == GROUP_BATCHES_MAX || (!group.is_empty() && operations > GROUP_OPERATIONS_MAX) {
+            break;
+        }
+        group.extend(waiting.pop_front());
+    }
+    group
+}
+
+impl Inner {
+    /// Waits until a pushed batch is durable, committing groups meanwhile if nobody else does.
+    pub(crate) fn wait(&self, pending: &Pending) -> Result<(), StoreError> {
+        let mut state = self.queue.state.lock();
+        loop {
+            if let Some(result) = pending.result.lock().take() {
+                return result;
+            }
+            if state.led {
+                self.queue.changed.wait(&mut state);
+                continue;
+            }
+            state.led = true;
+            let group = take_group(&mut state.waiting);
+            drop(state);
+            let result = self.commit_group(&group);
+            for member in &group {
+                *member.result.lock() = Some(result.clone());
+            }
+            drop(group);
+            state = self.queue.state.lock();
+            state.led = false;
+            self.queue.changed.notify_all();
+        }
+    }
+
+    /// Log first, index second: what the index names is durable before the index names it.
+    fn commit_group(&self, group: &[Arc<Pending>]) -> Result<(), StoreError> {
+        self.check_running()?;
+        let files: BTreeMap<u64, Arc<SegmentFile>> =
+            group.iter().flat_map(|pending| &pending.files).map(|file| (file.id, file.clone())).collect();
+        let files: Vec<_> = files.into_values().collect();
+        if let Err(error) = SegmentFile::sync_all(&*self.disk, &files) {
+            return Err(self.stop(StoreError::failed(format!("fsync of a segment failed: {error}"))));
+        }
+        let segments = self.table.lock().dirty();
+        let commit = Commit {
+            ops: group.iter().flat_map(|pending| &pending.ops).collect(),
+            segments: segments.clone(),
+            log_end: group.iter().filter_map(|pending| pending.record.as_ref()).next_back().map(|record| record.end),
+            sequence: self.sequence.load(std::sync::atomic::Ordering::Acquire),
+        };
+        match self.index.commit(&commit) {
+            Ok(live) => {
+                let mut table = self.table.lock();
+                table.committed(&segments, &live);
+                for op in commit.ops {
+                    if let IndexOp::DropSegment { segment } = op {
+                        table.remove(*segment);
+                    }
+                }
+                Ok(())
+            }
+            Err(error @ StoreError::Failed { .. }) => Err(self.stop(error)),
+            Err(error) => {
+                self.void(group)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// The group's callers are told that it failed: its commit records, which are durable, must not say otherwise to the
+    /// next open. They are overwritten in place, which needs no space.
+    fn void(&self, group: &[Arc<Pending>]) -> Result<(), StoreError> {
+        let mut files = BTreeMap::new();
+        for record in group.iter().filter_map(|pending| pending.record.as_ref()) {
+            let header = RecordHeader { kind: RecordKind::Void, ..record.header };
+            let bytes = header.encode(record.file.salt, record.at);
+            if let Err(error) = record.file.file.write_all_at(&bytes, record.at.offset) {
+                return Err(self.stop(StoreError::failed(format!("a batch could not be taken back: {error}"))));
+            }
+            files.insert(record.file.id, record.file.clone());
+        }
+        let files: Vec<_> = files.into_values().collect();
+        SegmentFile::sync_all(&*self.disk, &files)
+            .map_err(|error| self.stop(StoreError::failed(format!("fsync of a segment failed: {error}"))))
+    }
+}

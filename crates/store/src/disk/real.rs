@@ -1,0 +1,123 @@
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Disk, DiskFile, OpenMode};
+use crate::StoreError;
+
+const LOCK_FILE: &str = "LOCK";
+
+/// A folder of the operating system, held by one process at a time.
+#[derive(Debug)]
+pub struct RealDisk {
+    root: PathBuf,
+    /// An open handle of the folder, for `fsync` of names.
+    folder: File,
+    /// Locked for as long as it is open; the system releases it when the process ends, however it ends.
+    _lock: File,
+}
+
+impl RealDisk {
+    /// Creates the folder when it is missing and locks it.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] when another process (or another `RealDisk` in this one) holds it; [`StoreError::Io`] otherwise.
+    pub fn new(root: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let root = root.as_ref().to_path_buf();
+        let wrap = |source: io::Error| StoreError::io("open the store folder", source);
+        if !root.is_dir() {
+            std::fs::create_dir_all(&root).map_err(wrap)?;
+            if let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+                File::open(parent).and_then(|folder| folder.sync_all()).map_err(wrap)?;
+            }
+        }
+        let lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(root.join(LOCK_FILE))
+            .map_err(wrap)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { path: root.display().to_string() }),
+            Err(TryLockError::Error(source)) => return Err(wrap(source)),
+        }
+        let folder = File::open(&root).map_err(wrap)?;
+        Ok(Self { root, folder, _lock: lock })
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+impl Disk for RealDisk {
+    fn open(&self, name: &str, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        match mode {
+            OpenMode::Existing => {}
+            OpenMode::CreateNew => {
+                options.create_new(true);
+            }
+            OpenMode::OpenOrCreate => {
+                options.create(true).truncate(false);
+            }
+        }
+        Ok(Arc::new(RealFile(options.open(self.root.join(name))?)))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::rename(self.root.join(from), self.root.join(to))
+    }
+
+    fn unlink(&self, name: &str) -> io::Result<()> {
+        std::fs::remove_file(self.root.join(name))
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&self.root)? {
+            // A name that is not UTF-8 is none of ours.
+            if let Ok(name) = entry?.file_name().into_string()
+                && name != LOCK_FILE
+            {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        self.folder.sync_all()
+    }
+}
+
+#[derive(Debug)]
+struct RealFile(File);
+
+impl DiskFile for RealFile {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_exact_at(buffer, offset)
+    }
+
+    fn write_all_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_all_at(data, offset)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+}

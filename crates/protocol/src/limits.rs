@@ -2,7 +2,7 @@
 //!
 //! Whoever reads a body from the network stops at these; the decoders check the lengths inside on their own.
 
-use floe_redstuff::{Axis, EncodingParams};
+use floe_redstuff::{BlobMetadata, EncodingParams, SYMBOL_SIZE_BYTES_MAX, SymbolSize};
 
 /// Longest message that a signed message or a certificate may carry; the longest known one has 127 bytes.
 pub const MESSAGE_BYTES_MAX: usize = 1024;
@@ -24,21 +24,18 @@ pub const UPLOAD_PENDING_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Size of the metadata of any blob at this number of shards, in BCS and without the id.
 #[must_use]
 pub fn metadata_bytes(params: EncodingParams) -> u64 {
-    let n = u64::from(params.n_shards());
-    10 + crate::wire::length_size(n) + 66 * n
+    BlobMetadata::bcs_len(params) as u64
 }
 
 /// Body limit of a sliver: the largest primary sliver and its framing.
 #[must_use]
 pub fn sliver_body_bytes_max(params: EncodingParams) -> u64 {
-    u64::from(params.symbols_per_sliver(Axis::Primary)) * 65_534 + 128
+    params.max_sliver_size() + 128
 }
 
-/// Body limit of a streamed upload of `pairs` sliver pairs.
+/// Body limit of a streamed upload of `pairs` sliver pairs: that of the largest possible blob.
 #[must_use]
 pub fn upload_body_bytes_max(params: EncodingParams, pairs: u16) -> u64 {
-    let symbols =
-        u64::from(params.symbols_per_sliver(Axis::Primary)) + u64::from(params.symbols_per_sliver(Axis::Secondary));
-    let pair = crate::upload::PAIR_FRAMING_BYTES as u64 + symbols * 65_534 + 2 * 9;
-    crate::upload::HEADER_BYTES as u64 + metadata_bytes(params) + u64::from(pairs) * pair
+    let largest = SymbolSize::new(SYMBOL_SIZE_BYTES_MAX).expect("it is not zero");
+    crate::upload::body_bytes(params, largest, pairs)
 }

@@ -51,6 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::int_plus_one, reason = "the rules as the spec writes them")]
     fn rules_agree_for_every_n_below_2000() {
         for n in 1..2000u16 {
             let f = u32::from(max_faulty(n));

@@ -179,3 +179,62 @@ pub(crate) fn base64_encode(bytes: &[u8]) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read_length(bytes: &[u8]) -> Result<usize, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let length = reader.length("length", usize::MAX)?;
+        reader.finish()?;
+        Ok(length)
+    }
+
+    #[test]
+    fn lengths_have_one_form() {
+        let forms: [(&[u8], usize); 5] = [
+            (&[0], 0),
+            (&[0x7f], 127),
+            (&[0x80, 1], 128),
+            (&[0xff, 0x7f], 16_383),
+            (&[0xff, 0xff, 0xff, 0xff, 0x0f], 0xffff_ffff),
+        ];
+        for (bytes, length) in forms {
+            assert_eq!(read_length(bytes), Ok(length));
+            let mut out = Vec::new();
+            put_length(&mut out, length);
+            assert_eq!(out, bytes);
+            assert_eq!(length_size(length as u64), bytes.len() as u64);
+        }
+        let bad: [&[u8]; 4] =
+            [&[0x80, 0], &[0xff, 0x80, 0], &[0xff, 0xff, 0xff, 0xff, 0x10], &[0x80, 0x80, 0x80, 0x80, 0x80, 1]];
+        for bytes in bad {
+            assert_eq!(read_length(bytes), Err(DecodeError::BadUleb { offset: 0 }), "{bytes:?}");
+        }
+        assert_eq!(read_length(&[0x80]), Err(DecodeError::TooShort { offset: 1, needed: 1, left: 0 }));
+    }
+
+    proptest! {
+        #[test]
+        fn lengths_agree_with_bcs(length in 0usize..70_000) {
+            let mut out = Vec::new();
+            put_length(&mut out, length);
+            let expected = bcs::to_bytes(&vec![0u8; length]).unwrap();
+            prop_assert_eq!(&out[..], &expected[..expected.len() - length]);
+            prop_assert_eq!(length_size(length as u64), out.len() as u64);
+            prop_assert_eq!(read_length(&out), Ok(length));
+        }
+
+        #[test]
+        fn any_length_is_refused_or_round_trips(bytes in prop::collection::vec(any::<u8>(), 0..7)) {
+            if let Ok(length) = read_length(&bytes) {
+                let mut out = Vec::new();
+                put_length(&mut out, length);
+                prop_assert_eq!(out, bytes);
+            }
+        }
+    }
+}

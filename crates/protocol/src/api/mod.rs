@@ -6,6 +6,7 @@ mod error;
 mod event;
 mod health;
 pub mod query;
+mod reason;
 mod status;
 mod store;
 #[cfg(test)]
@@ -14,14 +15,14 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use error::{
-    DOMAIN_AUTH, DOMAIN_DAEMON, DOMAIN_GLOBAL, DOMAIN_STORAGE, ErrorBody, ErrorDetail, ErrorInfo, ErrorReason,
-    ErrorStatus, INTERNAL_ERROR_TEXT,
+    DOMAIN_AUTH, DOMAIN_DAEMON, DOMAIN_GLOBAL, DOMAIN_STORAGE, ErrorBody, ErrorDetail, ErrorInfo, INTERNAL_ERROR_TEXT,
 };
 pub use event::{EventId, TxDigest, TxDigestError};
 pub use health::{
     EventProgress, Health, NodeStatus, NodeStatusError, ShardDetail, ShardHealth, ShardStatus, ShardStatusCounts,
     ShardSummary, Uptime,
 };
+pub use reason::{ErrorReason, ErrorStatus};
 pub use status::{BlobStatus, DeletableCounts, StoredStatus};
 pub use store::{
     AlreadyCertified, BlobObject, BlobStoreResult, CertifiedBy, NewlyCreated, ResourceOperation, StorageResource,

@@ -115,7 +115,11 @@ fn proof_of_possession_on_an_evm_chain() {
     let expected = format!("00000315000000{pad}{}{key}697a000000000000{pad}{}", "2a".repeat(20), "5f".repeat(20));
     assert_eq!(hex_of(&possession()), expected);
     assert_eq!(possession().to_bytes().len(), 127);
-    assert_eq!(signature_by_key_1(&possession()), "POSSESSION");
+    assert_eq!(
+        signature_by_key_1(&possession()),
+        "ae19066e7ce1d519f904d2f8f964e4729a98fd231802559aded14d041e78c665326449afa81b9b368044d226c1da73fa\
+         0899be0abb2d088812a88fa2ce223ebccb5b8747e5ab250995ef956dbda95cb201fca61933e86f74c2318bf1daf0fa33"
+    );
 }
 
 #[test]

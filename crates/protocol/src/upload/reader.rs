@@ -299,3 +299,41 @@ fn read_u16(part: &[u8]) -> u16 {
 fn read_u32(part: &[u8]) -> u32 {
     part.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use floe_redstuff::{EncodingType, SliverPairHashes, merkle::Node};
+
+    use super::*;
+    use crate::upload::{header, primary_prefix};
+
+    #[test]
+    fn memory_follows_what_arrived_not_what_was_announced() {
+        let params = EncodingParams::new(1000).unwrap();
+        let hash = Node::Digest([0; 32]);
+        let metadata = BlobMetadata {
+            encoding_type: EncodingType::Rs2,
+            unencoded_length: params.max_blob_size(),
+            hashes: vec![SliverPairHashes { primary: hash, secondary: hash }; 1000],
+        };
+        let metadata = metadata.to_bcs();
+        let sliver_bytes = 43_711_178 + 4 + 4;
+        let mut reader = UploadReader::new(params);
+        reader.push(&header(1, metadata.len()).unwrap()).unwrap();
+        reader.push(&metadata).unwrap();
+        assert!(matches!(reader.next_frame(), Ok(Some(Frame::Metadata(_)))));
+        reader.push(&primary_prefix(PairIndex::new(0), sliver_bytes).unwrap()).unwrap();
+        assert_eq!(reader.next_frame(), Ok(None));
+        assert_eq!(reader.expect, Expect::Sliver(Axis::Primary));
+        let chunk = vec![0; 50_000];
+        let mut arrived = 0;
+        while arrived + chunk.len() < sliver_bytes {
+            reader.push(&chunk).unwrap();
+            assert_eq!(reader.next_frame(), Ok(None));
+            arrived += chunk.len();
+            assert_eq!(reader.part.len(), arrived);
+            assert!(reader.part.capacity() <= (2 * arrived).max(FIRST_CHUNK_BYTES).min(sliver_bytes));
+            assert!(reader.pending.capacity() < 1_000_000);
+        }
+    }
+}

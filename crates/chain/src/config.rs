@@ -27,17 +27,14 @@ pub struct ContractAddresses {
 
 /// How to reach the chain, and what to believe of it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
 pub struct ChainConfig {
     /// JSON-RPC endpoint: `http://`, `https://`, `ws://` or `wss://`. Over WebSocket new blocks are announced at once;
     /// over HTTP they are polled for.
-    #[serde(alias = "rpc_url")]
     pub rpc_url: String,
     /// Connecting fails if the endpoint serves another chain. `None`: whatever it serves.
-    #[serde(default, alias = "chain_id")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain_id: Option<u64>,
-    /// The network's contracts.
-    pub contracts: ContractAddresses,
     /// How many blocks must follow a block before its events are delivered and before a transaction in it counts as
     /// done. 0: the latest block is believed at once, right for the embedded chain, which cannot reorganise and makes
     /// no block without a transaction.
@@ -45,8 +42,10 @@ pub struct ChainConfig {
     pub confirmations: u64,
     /// Longest pause between two looks for a new block, in milliseconds. 0: chosen by the endpoint (50 for this
     /// machine, 1000 for another).
-    #[serde(default, alias = "poll_interval_ms")]
+    #[serde(default)]
     pub poll_interval_ms: u64,
+    /// The network's contracts.
+    pub contracts: ContractAddresses,
 }
 
 impl ChainConfig {

@@ -30,6 +30,18 @@ pub struct NetworkInfo {
     pub chain_id: u64,
 }
 
+/// Storage is priced by the started unit of this many bytes of encoded length.
+pub const STORAGE_UNIT_BYTES: u64 = 1 << 20;
+
+impl NetworkInfo {
+    /// What a new registration costs, in the smallest unit of the payment token: the same sum as the contract's.
+    #[must_use]
+    pub fn cost(&self, encoded_length: u64, epochs_ahead: u32) -> u128 {
+        let units = u128::from(encoded_length.div_ceil(STORAGE_UNIT_BYTES));
+        units * (self.storage_price * u128::from(epochs_ahead) + self.write_price)
+    }
+}
+
 /// A blob to be registered. The contract computes the id from the other fields and refuses one that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegisterBlob {

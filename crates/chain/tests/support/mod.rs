@@ -4,7 +4,6 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
 mod anvil;
-mod embedded;
 
 use std::time::{Duration, Instant};
 
@@ -42,7 +41,6 @@ pub struct TestChain {
 }
 
 enum Backend {
-    Embedded(embedded::Embedded),
     Anvil(anvil::Anvil),
 }
 
@@ -50,8 +48,7 @@ enum Backend {
 pub async fn chains() -> Vec<TestChain> {
     // HTTP clients ask for it when they are built, also for plain HTTP; an error means that it was installed before.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let embedded = embedded::Embedded::start().await;
-    let mut chains = vec![TestChain::new("embedded", embedded.port, Backend::Embedded(embedded))];
+    let mut chains = Vec::new();
     if let Some(binary) = std::env::var_os("FLOE_ANVIL") {
         let anvil = anvil::Anvil::start(&binary);
         chains.push(TestChain::new("anvil", anvil.port, Backend::Anvil(anvil)));
@@ -61,7 +58,12 @@ pub async fn chains() -> Vec<TestChain> {
 
 impl TestChain {
     fn new(name: &'static str, port: u16, backend: Backend) -> Self {
-        Self { name, rpc_url: format!("http://127.0.0.1:{port}"), ws_url: format!("ws://127.0.0.1:{port}"), backend }
+        Self {
+            name,
+            rpc_url: format!("http://127.0.0.1:{port}"),
+            ws_url: format!("ws://127.0.0.1:{port}"),
+            backend,
+        }
     }
 
     /// One JSON-RPC request, which must succeed.
@@ -94,7 +96,6 @@ impl TestChain {
     /// Replaces the latest `depth` blocks by as many empty ones.
     pub async fn reorg(&self, depth: u64) {
         match &self.backend {
-            Backend::Embedded(embedded) => embedded.reorg(depth),
             Backend::Anvil(_) => {
                 self.rpc("anvil_reorg", json!([depth, []])).await;
             }

@@ -32,8 +32,39 @@ struct Inner {
     queues: Mutex<HashMap<u64, NonceQueue>>,
 }
 
-/// The next free nonce of one account on one chain; `None` until asked, and after anything that makes it doubtful.
-pub(crate) type NonceQueue = Arc<tokio::sync::Mutex<Option<u64>>>;
+/// The order of one account's transactions on one chain.
+#[derive(Default)]
+pub(crate) struct Order {
+    /// The next free nonce. `None` until asked, and after anything that makes it doubtful.
+    next: Option<u64>,
+    /// Cloned for each transaction under way.
+    under_way: Arc<()>,
+}
+
+/// Held for a transaction until it is done.
+#[derive(Debug)]
+pub(crate) struct UnderWay(#[expect(dead_code, reason = "counted, not read")] Arc<()>);
+
+impl Order {
+    /// The next nonce, if it can be trusted. With nothing under way it is better asked for: that costs little, and
+    /// notices a chain that went back.
+    pub(crate) fn take(&mut self) -> Option<u64> {
+        let next = self.next.take();
+        next.filter(|_| Arc::strong_count(&self.under_way) > 1)
+    }
+
+    /// What the next one is thought to be.
+    pub(crate) fn expect_next(&mut self, nonce: u64) {
+        self.next = Some(nonce);
+    }
+
+    pub(crate) fn begin(&self) -> UnderWay {
+        UnderWay(Arc::clone(&self.under_way))
+    }
+}
+
+/// Shared by all who send from the account.
+pub(crate) type NonceQueue = Arc<tokio::sync::Mutex<Order>>;
 
 impl Wallet {
     /// The wallet of a secret key: 32 big-endian bytes between 1 and the curve's order.

@@ -26,6 +26,7 @@ use self::{
 use crate::{
     Address, ChainError, TxHash, Wallet, revert,
     rpc::{Backoff, Failure, PATIENCE, Receipt, Rpc},
+    wallet::UnderWay,
 };
 
 /// Gas is estimated on the state before the transaction; others may come first and make it dearer.
@@ -98,7 +99,7 @@ impl Sender {
     /// Sends and waits until it is done.
     pub(crate) async fn send(&self, call: &Call) -> Result<Mined, ChainError> {
         let gas = self.estimate(call).await?;
-        let signed = self.submit(call, gas).await?;
+        let (signed, _under_way) = self.submit(call, gas).await?;
         self.follow(call, signed).await
     }
 
@@ -153,24 +154,24 @@ impl Sender {
     }
 
     /// Takes the next nonce and hands the transaction to the endpoint.
-    async fn submit(&self, call: &Call, gas: u64) -> Result<Signed, ChainError> {
+    async fn submit(&self, call: &Call, gas: u64) -> Result<(Signed, UnderWay), ChainError> {
         let deadline = Instant::now() + PATIENCE;
         let queue = self.wallet.nonce_queue(self.chain_id);
         let mut fees = self.fees.current(&self.rpc).await?;
-        let mut next = queue.lock().await;
+        let mut order = queue.lock().await;
+        let mut at_least = 0;
         let mut pause = Backoff::default();
         for _ in 0..NONCE_ROUNDS_MAX {
-            let nonce = match *next {
+            // Taken: if this task is dropped before the endpoint has answered, nobody relies on it.
+            let nonce = match order.take() {
                 Some(nonce) => nonce,
-                None => self.transaction_count("pending").await?,
+                None => self.transaction_count("pending").await?.max(at_least),
             };
-            // Doubtful until the endpoint has answered, also if this task is dropped meanwhile.
-            *next = None;
             let signed = self.sign(call, nonce, gas, fees)?;
             match self.broadcast(&signed, deadline).await {
                 Ok(()) => {
-                    *next = Some(nonce.saturating_add(1));
-                    return Ok(signed);
+                    order.expect_next(nonce.saturating_add(1));
+                    return Ok((signed, order.begin()));
                 }
                 Err(failure) => {
                     let answer = match &failure {
@@ -179,12 +180,12 @@ impl Sender {
                     };
                     tracing::debug!(nonce, ?answer, ?failure, "transaction not taken");
                     match answer {
-                        Answer::NonceTaken => {
-                            let pending = self.transaction_count("pending").await?;
-                            *next = Some(pending.max(nonce.saturating_add(1)));
-                        }
+                        Answer::NonceTaken => at_least = nonce.saturating_add(1),
                         // The endpoint has not seen an earlier one yet, or has forgotten it.
-                        Answer::NonceTooHigh => pause.wait().await,
+                        Answer::NonceTooHigh => {
+                            at_least = 0;
+                            pause.wait().await;
+                        }
                         Answer::FeeTooLow => fees = self.fees.raised(&self.rpc, fees).await?,
                         Answer::Known | Answer::InsufficientFunds | Answer::Other => {
                             let gas_cost = fees.max_cost(gas);

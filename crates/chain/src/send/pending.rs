@@ -20,6 +20,10 @@ const CARE_INTERVAL: Duration = Duration::from_secs(3);
 const REPRICE_INTERVAL: Duration = Duration::from_secs(15);
 /// Looks, a care interval apart, that must agree that another transaction took the nonce: receipts may lag.
 const DISPLACED_LOOKS: u32 = 3;
+/// Looks that must find an earlier nonce missing before it is filled in: its owner may be about to.
+const GAP_LOOKS: u32 = 2;
+/// What a transaction that does nothing costs.
+const GAS_OF_NOTHING: u64 = 21_000;
 /// Give up after this long.
 const DONE_WITHIN: Duration = Duration::from_secs(180);
 
@@ -31,7 +35,7 @@ impl Sender {
         let mut versions = vec![signed];
         let mut pause = LOOK_PAUSE;
         let (mut cared, mut priced) = (begun, begun);
-        let mut displaced = 0;
+        let (mut displaced, mut gap) = (0, 0);
         loop {
             let mut in_block = false;
             for version in versions.iter().rev() {
@@ -59,6 +63,12 @@ impl Sender {
                     }
                     Ok(_) => {
                         displaced = 0;
+                        if self.has_gap_before(nonce).await {
+                            gap += 1;
+                            if gap >= GAP_LOOKS {
+                                self.fill_gap(nonce).await;
+                            }
+                        }
                         let reprice = priced.elapsed() > REPRICE_INTERVAL;
                         self.push(call, &mut versions, reprice).await;
                         if reprice {
@@ -92,6 +102,25 @@ impl Sender {
         {
             // Mostly "already known". What matters is whether a receipt comes.
             tracing::debug!(nonce = last.nonce, ?failure, "handed over again");
+        }
+    }
+
+    async fn has_gap_before(&self, nonce: u64) -> bool {
+        self.transaction_count("pending").await.is_ok_and(|pending| pending < nonce)
+    }
+
+    /// A reorganisation may have undone a transaction that nobody follows any more; those behind it then wait for
+    /// ever. One that does nothing takes its place.
+    async fn fill_gap(&self, nonce: u64) {
+        let nothing = Call { to: Some(self.address()), data: Bytes::new(), value: 0 };
+        if let Ok(missing) = self.transaction_count("pending").await
+            && missing < nonce
+            && let Ok(fees) = self.fees.current(&self.rpc).await
+            && let Ok(filler) = self.sign(&nothing, missing, GAS_OF_NOTHING, fees)
+        {
+            tracing::warn!(nonce = missing, "an earlier transaction is gone: filling its place");
+            let sent = self.rpc.once::<B256>("eth_sendRawTransaction", json!([filler.raw])).await;
+            tracing::debug!(?sent, "filler handed over");
         }
     }
 

@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
 mod anvil;
+mod embedded;
 
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,7 @@ pub struct TestChain {
 }
 
 enum Backend {
+    Embedded(embedded::Embedded),
     Anvil(anvil::Anvil),
 }
 
@@ -48,7 +50,8 @@ enum Backend {
 pub async fn chains() -> Vec<TestChain> {
     // HTTP clients ask for it when they are built, also for plain HTTP; an error means that it was installed before.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut chains = Vec::new();
+    let embedded = embedded::Embedded::start().await;
+    let mut chains = vec![TestChain::new("embedded", embedded.port, Backend::Embedded(embedded))];
     if let Some(binary) = std::env::var_os("FLOE_ANVIL") {
         let anvil = anvil::Anvil::start(&binary);
         chains.push(TestChain::new("anvil", anvil.port, Backend::Anvil(anvil)));
@@ -58,12 +61,7 @@ pub async fn chains() -> Vec<TestChain> {
 
 impl TestChain {
     fn new(name: &'static str, port: u16, backend: Backend) -> Self {
-        Self {
-            name,
-            rpc_url: format!("http://127.0.0.1:{port}"),
-            ws_url: format!("ws://127.0.0.1:{port}"),
-            backend,
-        }
+        Self { name, rpc_url: format!("http://127.0.0.1:{port}"), ws_url: format!("ws://127.0.0.1:{port}"), backend }
     }
 
     /// One JSON-RPC request, which must succeed.
@@ -96,6 +94,7 @@ impl TestChain {
     /// Replaces the latest `depth` blocks by as many empty ones.
     pub async fn reorg(&self, depth: u64) {
         match &self.backend {
+            Backend::Embedded(embedded) => embedded.reorg(depth),
             Backend::Anvil(_) => {
                 self.rpc("anvil_reorg", json!([depth, []])).await;
             }

@@ -1,0 +1,62 @@
+//! Many transactions at once, and other programs with the same account.
+
+use std::collections::BTreeSet;
+
+use floe_chain::{ControlPlane as _, EvmChain, Wallet};
+use futures::future::join_all;
+
+use super::network::{Network, new_blob};
+use crate::support::{DEV_KEYS, chains};
+
+async fn register_each_alone(control: &EvmChain, count: usize) -> Vec<u64> {
+    let tasks = (0..count).map(|_| {
+        let control = control.clone();
+        tokio::spawn(async move { control.register_blobs(&[new_blob()]).await })
+    });
+    let outcomes = join_all(tasks).await;
+    let ids = outcomes.into_iter().map(|outcome| outcome.unwrap().unwrap()[0].object.object_id.to_number());
+    ids.map(|id| id.unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thirty_two_registrations_at_once() {
+    for chain in chains().await {
+        let network = Network::launch(chain).await;
+        let control = network.connect().await;
+        let ids = register_each_alone(&control, 32).await;
+        let distinct: BTreeSet<u64> = ids.into_iter().collect();
+        assert!(distinct.into_iter().eq(1..=32), "{}", network.chain.name);
+        // As one batch, in order.
+        let blobs: Vec<_> = (0..32).map(|_| new_blob()).collect();
+        let registered = control.register_blobs(&blobs).await.unwrap();
+        assert!(registered.iter().map(|r| r.object.blob_id).eq(blobs.iter().map(|b| b.blob_id)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_programs_with_one_account_get_in_each_others_way_but_no_further() {
+    for chain in chains().await {
+        let network = Network::launch(chain).await;
+        // Wallets of their own: they share the account and nothing else.
+        let mut programs = Vec::new();
+        for _ in 0..2 {
+            programs.push(network.connect_as(Some(Wallet::from_key_hex(DEV_KEYS[0]).unwrap())).await);
+        }
+        programs[0].register_blobs(&[new_blob()]).await.unwrap();
+        let (mut a, b) = tokio::join!(register_each_alone(&programs[0], 12), register_each_alone(&programs[1], 12));
+        a.extend(b);
+        let distinct: BTreeSet<u64> = a.into_iter().collect();
+        assert!(distinct.into_iter().eq(2..=25), "{}", network.chain.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_websocket_as_well() {
+    for chain in chains().await {
+        let network = Network::launch(chain).await;
+        let config = floe_chain::ChainConfig { rpc_url: network.chain.ws_url.clone(), ..network.config() };
+        let control = EvmChain::connect(config, Some(network.owner.clone())).await.unwrap();
+        assert_eq!(register_each_alone(&control, 8).await.len(), 8);
+        assert_eq!(control.committee().await.unwrap().members().len(), 4);
+    }
+}

@@ -91,7 +91,10 @@ pub(crate) enum Scanned {
     /// A header that verifies. Its payload was not read.
     Record(Location, RecordHeader),
     /// Bytes up to the next header (or the end) that are no record.
-    Gap,
+    Gap {
+        /// Bytes skipped.
+        bytes: u64,
+    },
 }
 
 /// Walks the headers of a segment in order.
@@ -166,12 +169,12 @@ impl Iterator for Scan<'_> {
             }
             Ok(None) if !self.resync => {
                 self.stopped = true;
-                Some(Ok(Scanned::Gap))
+                Some(Ok(Scanned::Gap { bytes: self.end - at.offset }))
             }
             Ok(None) => match self.search() {
                 Ok(offset) => {
                     self.at.offset = offset;
-                    Some(Ok(Scanned::Gap))
+                    Some(Ok(Scanned::Gap { bytes: offset - at.offset }))
                 }
                 Err(error) => {
                     self.stopped = true;

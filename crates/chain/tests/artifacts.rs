@@ -1,0 +1,75 @@
+//! The committed artifacts belong to the committed sources. Needs neither node nor a compiler; `npm run check` in
+//! contracts/ compiles again and compares byte for byte.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+const REMEDY: &str = "run `npm ci && npm run build` in contracts/";
+
+#[derive(Deserialize)]
+struct Manifest {
+    solc: String,
+    /// Source path as imported, to the SHA-256 of the file.
+    sources: BTreeMap<String, String>,
+    /// File name in artifacts/, to the SHA-256 of the file.
+    artifacts: BTreeMap<String, String>,
+}
+
+fn contracts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts")
+}
+
+fn manifest() -> Manifest {
+    let text = fs::read_to_string(contracts().join("artifacts/manifest.json")).expect("the manifest is committed");
+    serde_json::from_str(&text).expect("the manifest is as build.mjs writes it")
+}
+
+fn sha256(file: &Path) -> String {
+    hex::encode(Sha256::digest(fs::read(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()))))
+}
+
+/// Names of the files in a folder of contracts/ that end in `suffix`.
+fn names(folder: &str, suffix: &str) -> Vec<String> {
+    let entries = fs::read_dir(contracts().join(folder)).expect("the folder is committed");
+    let names = entries.map(|entry| entry.expect("a readable entry").file_name().into_string().expect("UTF-8"));
+    names.filter(|name| name.ends_with(suffix)).collect()
+}
+
+#[test]
+fn artifacts_are_as_the_build_wrote_them() {
+    let listed = manifest().artifacts;
+    let mut present = names("artifacts", ".json");
+    present.retain(|name| name != "manifest.json");
+    present.sort();
+    assert!(listed.keys().eq(&present), "artifacts are {present:?}: {REMEDY}");
+    for (name, hash) in &listed {
+        assert_eq!(&sha256(&contracts().join("artifacts").join(name)), hash, "{name} was changed by hand: {REMEDY}");
+    }
+}
+
+#[test]
+fn sources_are_as_they_were_compiled() {
+    let own: BTreeMap<_, _> = manifest().sources.into_iter().filter(|(name, _)| !name.starts_with('@')).collect();
+    let mut present: Vec<_> = ["src", "examples", "testing"]
+        .into_iter()
+        .flat_map(|folder| names(folder, ".sol").into_iter().map(move |name| format!("{folder}/{name}")))
+        .collect();
+    present.sort();
+    assert!(own.keys().eq(&present), "sources are {present:?}: {REMEDY}");
+    for (name, hash) in &own {
+        assert_eq!(&sha256(&contracts().join(name)), hash, "{name} changed since it was compiled: {REMEDY}");
+    }
+}
+
+#[test]
+fn the_compiler_is_the_one_that_package_json_pins() {
+    let package = fs::read_to_string(contracts().join("package.json")).expect("package.json is committed");
+    let package: serde_json::Value = serde_json::from_str(&package).expect("JSON");
+    let pinned = package["devDependencies"]["solc"].as_str().expect("solc is a dependency");
+    let compiler = manifest().solc;
+    assert!(compiler.starts_with(&format!("{pinned}+")), "compiled with {compiler}, package.json has {pinned}");
+}

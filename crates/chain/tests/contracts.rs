@@ -1,0 +1,22 @@
+//! The contracts, as their callers meet them over JSON-RPC: on the embedded chain, and on anvil where `FLOE_ANVIL`
+//! names its binary. The signatures come from `blst` and the hashes from `blake2b_simd`, so that contracts and
+//! tests share no arithmetic.
+
+mod support;
+
+mod contracts {
+    mod bindings;
+    mod certify;
+    mod consumer;
+    mod epochs;
+    mod gas;
+    mod invalidate;
+    mod launch;
+    mod network;
+    mod nodes;
+    mod primitives;
+    mod quorums;
+    mod register;
+    mod signing;
+    mod tokens;
+}

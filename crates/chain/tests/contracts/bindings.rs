@@ -1,0 +1,42 @@
+//! The contracts' ABIs, read from the committed artifacts.
+
+#![allow(clippy::too_many_arguments, reason = "generated from the artifacts")]
+
+use alloy::sol;
+
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    Committee,
+    "../../contracts/artifacts/Committee.json"
+);
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    Blobs,
+    "../../contracts/artifacts/Blobs.json"
+);
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    TestStablecoin,
+    "../../contracts/artifacts/TestStablecoin.json"
+);
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    FloeToken,
+    "../../contracts/artifacts/FloeToken.json"
+);
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    ReleaseShelf,
+    "../../contracts/artifacts/ReleaseShelf.json"
+);
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    Primitives,
+    "../../contracts/artifacts/Primitives.json"
+);

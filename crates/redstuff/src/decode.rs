@@ -85,7 +85,7 @@ fn from_rows(metadata: &VerifiedMetadata, slivers: &[&VerifiedSliver]) -> Vec<u8
     // Along a column, since that is what primary slivers give one symbol each of.
     let code = Code::of_sliver(Axis::Secondary, params);
     let positions = positions(slivers);
-    let decoder = Decoder::new(code, symbol, &positions);
+    let new_worker = || (Decoder::new(code, symbol, &positions), Vec::new());
 
     let mut blob = vec![0; code.originals * columns * symbol];
     let width = code.decode_batch(symbol, columns);
@@ -103,19 +103,17 @@ fn from_rows(metadata: &VerifiedMetadata, slivers: &[&VerifiedSliver]) -> Vec<u8
         }
     }
     copies.into_par_iter().for_each(|(bytes, sliver)| bytes.copy_from_slice(&sliver.data));
-    if !decoder.missing().is_empty() {
-        strips.into_par_iter().enumerate().for_each_init(Vec::new, |restored, (number, pieces)| {
-            let first = number * width;
-            let count = width.min(columns - first);
-            restored.resize(pieces.len() * count * symbol, 0);
-            let source = |slot: usize, column: usize| slivers[slot].symbol(first + column);
-            decoder.decode(count, source, restored);
-            let rows = restored.chunks_exact(count * symbol);
-            for (piece, row) in pieces.into_iter().zip(rows) {
-                piece.copy_from_slice(row);
-            }
-        });
-    }
+    strips.into_par_iter().enumerate().for_each_init(new_worker, |(decoder, restored), (number, pieces)| {
+        let first = number * width;
+        let count = width.min(columns - first);
+        restored.resize(pieces.len() * count * symbol, 0);
+        let source = |slot: usize, column: usize| slivers[slot].symbol(first + column);
+        decoder.decode(count, source, restored);
+        let rows = restored.chunks_exact(count * symbol);
+        for (piece, row) in pieces.into_iter().zip(rows) {
+            piece.copy_from_slice(row);
+        }
+    });
     blob
 }
 
@@ -126,14 +124,14 @@ fn from_columns(metadata: &VerifiedMetadata, slivers: &[&VerifiedSliver]) -> Vec
     let rows = usize::from(params.primary_source_symbols());
     let code = Code::of_sliver(Axis::Primary, params);
     let positions = positions(slivers);
-    let decoder = Decoder::new(code, symbol, &positions);
+    let new_worker = || (Decoder::new(code, symbol, &positions), Vec::new());
 
     let row_bytes = code.originals * symbol;
     let mut blob = vec![0; rows * row_bytes];
     let height = code.decode_batch(symbol, rows);
     blob.par_chunks_mut(height * row_bytes).enumerate().for_each_init(
-        Vec::new,
-        |restored: &mut Vec<u8>, (number, strip)| {
+        new_worker,
+        |(decoder, restored), (number, strip)| {
             let first = number * height;
             let count = strip.len() / row_bytes;
             let mut put = |row: usize, column: usize, bytes: &[u8]| {

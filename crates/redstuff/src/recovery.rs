@@ -273,7 +273,7 @@ fn rebuild<'s>(
         let got = positions.len();
         return Err(RecoveryError::NotEnough { axis, got, needed });
     }
-    let decoder = Decoder::new(code, symbol, &positions);
+    let mut decoder = Decoder::new(code, symbol, &positions);
     let mut restored = vec![0; decoder.missing().len() * symbol];
     decoder.decode(1, |slot, _| symbols[slot], &mut restored);
 

@@ -2,6 +2,8 @@
 //!
 //! Inputs are `byte i = (i*131 + seed*17 + (i >> 8)) mod 256`.
 
+#![allow(clippy::unwrap_used)]
+
 use floe_redstuff::{
     Axis, BlobMetadata, EncodeError, EncodingParams, RecoverySymbol, Sliver, VerifiedMetadata, blake2b256,
     compute_metadata, encode, plain,

@@ -1,5 +1,7 @@
 //! The worked examples and blob ids of spec/encoding.md, sections 15 to 17.
 
+#![allow(clippy::unwrap_used)]
+
 use floe_redstuff::{
     Axis, BlobId, EncodedBlob, EncodingParams, InconsistencyProof, PairIndex, ShardIndex, SliverIndex,
     compute_metadata, encode,

@@ -15,7 +15,7 @@ use crate::{Axis, EncodingParams};
 const ENCODE_WORK_BYTES: usize = 1024 * 1024;
 /// Working space that a decoding call aims for: larger, since each call first computes the error locator,
 /// which takes as long as coding some megabytes.
-const DECODE_WORK_BYTES: usize = 16 * 1024 * 1024;
+const DECODE_WORK_BYTES: usize = 4 * 1024 * 1024;
 /// Symbols at least this large gain nothing from being packed with others.
 const PACK_BELOW_BYTES: usize = 512;
 
@@ -149,13 +149,15 @@ impl Encoder {
     }
 }
 
-/// Rebuilds source symbols of codewords that all lack the same positions.
+/// Rebuilds source symbols of codewords that all lack the same positions. Keeps its working space between calls.
 pub(crate) struct Decoder<'p> {
     code: Code,
     symbol: usize,
     /// Exactly `originals` distinct positions below `total`.
     positions: &'p [usize],
     missing: Vec<usize>,
+    rs: Option<(usize, ReedSolomonDecoder)>,
+    shard: Vec<u8>,
 }
 
 impl<'p> Decoder<'p> {
@@ -170,7 +172,7 @@ impl<'p> Decoder<'p> {
             assert!(!std::mem::replace(&mut held[*position], true), "twice {position}");
         }
         let missing = (0..code.originals).filter(|i| !held[*i]).collect();
-        Self { code, symbol, positions, missing }
+        Self { code, symbol, positions, missing, rs: None, shard: Vec::new() }
     }
 
     /// The source symbols that are not among the positions, in order.
@@ -180,14 +182,15 @@ impl<'p> Decoder<'p> {
 
     /// Decodes `count` codewords: `symbol(slot, word)` gives the symbol at `positions[slot]`; the missing source
     /// symbol number `m` goes to position `m * count + word` of `restored`.
-    pub(crate) fn decode<'a>(&self, count: usize, symbol: impl Fn(usize, usize) -> &'a [u8], restored: &mut [u8]) {
+    pub(crate) fn decode<'a>(&mut self, count: usize, symbol: impl Fn(usize, usize) -> &'a [u8], restored: &mut [u8]) {
         assert_eq!(restored.len(), self.missing.len() * count * self.symbol);
         if self.missing.is_empty() {
             return;
         }
+        let mut shard = std::mem::take(&mut self.shard);
         if count > 1 {
             let lanes = Lanes::new(self.symbol, count);
-            let mut shard = vec![0; lanes.shard_bytes()];
+            shard.resize(lanes.shard_bytes(), 0);
             let mut rows = restored.chunks_exact_mut(count * self.symbol);
             self.run(
                 lanes.shard_bytes(),
@@ -197,32 +200,40 @@ impl<'p> Decoder<'p> {
                 },
                 |packed| lanes.unpack(packed, rows.next().expect("one row for each missing")),
             );
-            return;
+        } else {
+            for (offset, length) in stripes(self.symbol, DECODE_WORK_BYTES / self.code.total()) {
+                let mut rows = restored.chunks_exact_mut(self.symbol);
+                self.run(
+                    length,
+                    |slot, add| add(&symbol(slot, 0)[offset..offset + length]),
+                    |piece| {
+                        let row = rows.next().expect("one row for each missing");
+                        row[offset..offset + length].copy_from_slice(piece);
+                    },
+                );
+            }
         }
-        for (offset, length) in stripes(self.symbol, DECODE_WORK_BYTES / self.code.total()) {
-            let mut rows = restored.chunks_exact_mut(self.symbol);
-            self.run(
-                length,
-                |slot, add| add(&symbol(slot, 0)[offset..offset + length]),
-                |piece| {
-                    let row = rows.next().expect("one row for each missing");
-                    row[offset..offset + length].copy_from_slice(piece);
-                },
-            );
-        }
+        self.shard = shard;
     }
 
     /// One decoding call on shards of this length.
     fn run(
-        &self,
+        &mut self,
         shard_bytes: usize,
         mut shard: impl FnMut(usize, &mut dyn FnMut(&[u8])),
         mut restored: impl FnMut(&[u8]),
     ) {
+        const SUPPORTED: &str = "the parameters are validated to be supported by the code";
         const VALID: &str = "positions are distinct and in range, shards have the configured length";
         let Code { originals, recovery } = self.code;
-        let mut rs = ReedSolomonDecoder::new(originals, recovery, shard_bytes)
-            .expect("the parameters are validated to be supported by the code");
+        let (bytes, rs) = self.rs.get_or_insert_with(|| {
+            let rs = ReedSolomonDecoder::new(originals, recovery, shard_bytes);
+            (shard_bytes, rs.expect(SUPPORTED))
+        });
+        if *bytes != shard_bytes {
+            rs.reset(originals, recovery, shard_bytes).expect(SUPPORTED);
+            *bytes = shard_bytes;
+        }
         for (slot, position) in self.positions.iter().enumerate() {
             shard(slot, &mut |bytes| {
                 let added = match position.checked_sub(originals) {

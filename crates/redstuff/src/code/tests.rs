@@ -95,7 +95,7 @@ proptest! {
             .filter(|i| *i < code.total())
             .take(originals)
             .collect();
-        let decoder = Decoder::new(code, symbol, &positions);
+        let mut decoder = Decoder::new(code, symbol, &positions);
         let mut restored = vec![0; decoder.missing().len() * count * symbol];
         decoder.decode(count, |slot, word| &words[word][positions[slot]], &mut restored);
         for (m, i) in decoder.missing().iter().enumerate() {

@@ -1,1 +1,127 @@
-//! placeholder
+//! The SDK: stores blobs on a Floe network and reads them back.
+//!
+//! ```no_run
+//! # async fn example(chain: std::sync::Arc<dyn floe_chain::ControlPlane>) -> Result<(), floe_client::ClientError> {
+//! use floe_client::{ClientConfig, FloeClient, ReadOptions, StoreOptions};
+//!
+//! let client = FloeClient::new(ClientConfig::default(), chain);
+//! let stored = client.store("some bytes", StoreOptions::epochs(5)).await?;
+//! let id = stored.blob_id().expect("it was stored");
+//! assert_eq!(client.read(id, ReadOptions::default()).await?, "some bytes");
+//! # Ok(()) }
+//! ```
+//!
+//! # What is promised
+//!
+//! - When [`store`](FloeClient::store) returns, the blob is certified on chain: nodes with `n - f` of the `n` shards have
+//!   signed that they hold their part, so any `f` shards may vanish.
+//! - [`read`](FloeClient::read) returns the bytes that the blob id commits to, or an error. Every sliver is checked against
+//!   the metadata, and the metadata against the id; no node is believed. It succeeds with any `f` shards silent or
+//!   lying, and mostly with more: `n - 2f` correct ones are enough.
+//! - A node that lies is named in the log (`WARN`, with its name and address) and asked again only if all else fails.
+//! - No wait is without a limit, and no answer is read beyond the size that it must have.
+//!
+//! # How it works
+//!
+//! Storing: [encode](floe_redstuff::encode), register on chain, send each node one streamed request with all its
+//! slivers, collect confirmations until the quorum, certify on chain. A slow node delays nothing: it is served in the
+//! background afterwards ([`drain`](FloeClient::drain) waits for that). Reading: is it promised (chain), what does it look
+//! like (metadata from any node), then the systematic primary slivers, which are the blob itself. A node that takes
+//! longer than the others is overtaken by asking for other slivers; what is missing is decoded.
+//!
+//! # Limits
+//!
+//! A blob is held in memory with all its slivers while it is stored (about 5.5 times its size), and about twice while
+//! it is read. Work for processors runs on the global rayon pool. The functions must be called within a Tokio runtime.
+
+mod compute;
+mod config;
+mod error;
+mod failures;
+mod http;
+mod node;
+mod read;
+mod scores;
+mod store;
+mod view;
+
+use std::sync::Arc;
+
+use floe_chain::{ControlPlane, NetworkInfo};
+use floe_protocol::Committee;
+
+pub use crate::{
+    config::{
+        ClientConfig, ConnectionConfig, Consistency, Progress, ReadConfig, ReadOptions, StoreConfig, StoreOptions,
+    },
+    error::{ClientError, NodeFailure},
+    http::{Body, BoxError, HyperTransport, Transport, TransportError},
+};
+
+/// A client of one network. Clones share connections, caches and background uploads.
+#[derive(Clone)]
+pub struct FloeClient {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    config: ClientConfig,
+    chain: Arc<dyn ControlPlane>,
+    views: view::ViewCache,
+    nodes: node::Nodes,
+    scores: Arc<scores::Scores>,
+    metadata: read::metadata::MetadataCache,
+    registrations: store::OpenRegistrations,
+    tails: store::Tails,
+}
+
+impl FloeClient {
+    /// A client over TCP. Nothing is asked of the network yet.
+    pub fn new(config: ClientConfig, chain: Arc<dyn ControlPlane>) -> Self {
+        let transport = Arc::new(HyperTransport::tcp(&config.connections));
+        Self::with_transport(config, chain, transport)
+    }
+
+    /// A client over another transport, such as a simulated network.
+    pub fn with_transport(config: ClientConfig, chain: Arc<dyn ControlPlane>, transport: Arc<dyn Transport>) -> Self {
+        let caller = http::Caller { transport, idle_timeout: config.connections.idle_timeout };
+        let inner = Inner {
+            views: view::ViewCache::new(chain.clone(), config.view_max_age),
+            nodes: node::Nodes { caller, read: Arc::new(config.read.clone()) },
+            scores: Arc::default(),
+            metadata: read::metadata::MetadataCache::default(),
+            registrations: store::OpenRegistrations::default(),
+            tails: store::Tails::new(config.store.tail_bytes_max),
+            chain,
+            config,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The control plane that this client asks.
+    pub fn chain(&self) -> &Arc<dyn ControlPlane> {
+        &self.inner.chain
+    }
+
+    /// Rules, prices and the epoch, as of at most `view_max_age` ago.
+    ///
+    /// # Errors
+    /// [`ClientError::Chain`].
+    pub async fn network(&self) -> Result<NetworkInfo, ClientError> {
+        Ok(self.inner.views.fresh().await?.info.clone())
+    }
+
+    /// The committee of the epoch, as of at most `view_max_age` ago.
+    ///
+    /// # Errors
+    /// [`ClientError::Chain`].
+    pub async fn committee(&self) -> Result<Committee, ClientError> {
+        Ok(self.inner.views.fresh().await?.committee.clone())
+    }
+}
+
+impl std::fmt::Debug for FloeClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FloeClient").finish_non_exhaustive()
+    }
+}

@@ -105,8 +105,10 @@ impl Recovery {
                 self.files.push(*id);
             }
         }
-        for id in self.segments.keys().filter(|id| !self.files.contains(id)) {
-            tracing::error!(segment = id, "a segment that the index names is missing");
+        for (id, info) in &self.segments {
+            if info.live > 0 && !self.files.contains(id) {
+                tracing::error!(segment = id, "a segment that the index needs is missing");
+            }
         }
         Ok(())
     }
@@ -237,11 +239,14 @@ impl Recovery {
         let end = self.log_end();
         let behind: Vec<u64> = self.files.iter().copied().filter(|id| *id > end.segment).collect();
         for id in behind {
-            assert_eq!(self.segments.get(&id).map_or(0, |info| info.live), 0, "no row names a segment behind the log");
+            if self.segments.get(&id).is_some_and(|info| info.live > 0) {
+                let reason = format!("it needs segment {id}, which lies behind the end of the log that it names");
+                return Err(StoreError::IndexLost { reason });
+            }
             self.unlink(id)?;
             self.files.retain(|file| *file != id);
         }
-        self.segments.retain(|id, _| *id <= end.segment);
+        self.forget_unused(end)?;
         self.disk.sync_dir().map_err(|e| StoreError::failed(format!("fsync of the folder failed: {e}")))?;
         for id in self.files.clone() {
             let file = self.open(id)?;
@@ -254,6 +259,27 @@ impl Recovery {
                 info.end = if id == end.segment { end.offset } else { info.end.max(len.next_multiple_of(8)) };
             }
         }
+        Ok(())
+    }
+
+    /// Rows of segments that were begun but never got a whole batch go.
+    fn forget_unused(&mut self, end: Location) -> Result<(), StoreError> {
+        let files = &self.files;
+        let unused = |(id, info): (&u64, &SegmentInfo)| {
+            (*id > end.segment || (info.live == 0 && !files.contains(id))).then_some(*id)
+        };
+        let unused: Vec<u64> = self.segments.iter().filter_map(unused).collect();
+        self.segments.retain(|id, _| !unused.contains(id));
+        let known = self.index.segments()?;
+        let ops: Vec<IndexOp> = unused
+            .into_iter()
+            .filter(|id| known.contains_key(id))
+            .map(|segment| IndexOp::DropSegment { segment })
+            .collect();
+        if ops.is_empty() {
+            return Ok(());
+        }
+        self.index.commit(&Commit { ops: ops.iter().collect(), ..Commit::default() })?;
         Ok(())
     }
 

@@ -156,11 +156,6 @@ impl Log {
         pinned.retain(|_, file| file.strong_count() > 0);
         pinned.contains_key(&id)
     }
-
-    /// The id that the next segment will get: higher than that of any segment so far.
-    pub(crate) fn next_id(&self) -> u64 {
-        self.active.lock().next_id
-    }
 }
 
 /// The right to append. Between [`Appender::reserve`] and [`Appender::write`] nobody else can.

@@ -91,10 +91,7 @@ pub(crate) enum Scanned {
     /// A header that verifies. Its payload was not read.
     Record(Location, RecordHeader),
     /// Bytes up to the next header (or the end) that are no record.
-    Gap {
-        /// Bytes skipped.
-        bytes: u64,
-    },
+    Gap,
 }
 
 /// Walks the headers of a segment in order.
@@ -169,12 +166,12 @@ impl Iterator for Scan<'_> {
             }
             Ok(None) if !self.resync => {
                 self.stopped = true;
-                Some(Ok(Scanned::Gap { bytes: self.end - at.offset }))
+                Some(Ok(Scanned::Gap))
             }
             Ok(None) => match self.search() {
                 Ok(offset) => {
                     self.at.offset = offset;
-                    Some(Ok(Scanned::Gap { bytes: offset - at.offset }))
+                    Some(Ok(Scanned::Gap))
                 }
                 Err(error) => {
                     self.stopped = true;

@@ -1,0 +1,112 @@
+//! The requests that one storage node answers, each checked before it is believed.
+
+use std::{sync::Arc, time::Duration};
+
+use floe_protocol::{
+    Member,
+    api::{BlobStatus, Confirmation, Success},
+    message::{SignedMessage, StorageConfirmation},
+};
+use floe_redstuff::{Axis, BlobId, EncodingParams, PairIndex, Sliver, VerifiedMetadata, VerifiedSliver};
+
+use crate::{
+    compute::compute,
+    config::{ReadConfig, scaled},
+    http::{CallError, Caller},
+};
+
+/// Bytes that a serialized sliver has beside its symbols: length, symbol size, index.
+const SLIVER_OVERHEAD_BYTES_MAX: usize = 16;
+/// Bytes of serialized metadata for each pair of slivers, and beside them.
+const METADATA_BYTES_PER_PAIR: usize = 66;
+const METADATA_OVERHEAD_BYTES_MAX: usize = 64;
+/// Longest JSON answer that is read.
+const JSON_BYTES_MAX: usize = 64 << 10;
+
+/// Asks nodes.
+#[derive(Clone)]
+pub(crate) struct Nodes {
+    pub(crate) caller: Caller,
+    pub(crate) read: Arc<ReadConfig>,
+}
+
+impl Nodes {
+    /// Metadata whose hashes give `id`.
+    pub(crate) async fn metadata(
+        &self,
+        member: &Member,
+        id: &BlobId,
+        params: EncodingParams,
+    ) -> Result<VerifiedMetadata, CallError> {
+        let max = METADATA_BYTES_PER_PAIR * usize::from(params.n_shards()) + METADATA_OVERHEAD_BYTES_MAX;
+        let uri = uri(member, id, "metadata")?;
+        let bytes = self.caller.get(uri, max, self.timeout(max)).await?;
+        VerifiedMetadata::from_bcs_with_id(&bytes, id, params).map_err(wrong)
+    }
+
+    /// The sliver of `pair` on `axis`, verified against the metadata.
+    pub(crate) async fn sliver(
+        &self,
+        member: &Member,
+        metadata: &VerifiedMetadata,
+        axis: Axis,
+        pair: PairIndex,
+    ) -> Result<VerifiedSliver, CallError> {
+        let params = metadata.params();
+        let max = metadata.sliver_bytes(axis) + SLIVER_OVERHEAD_BYTES_MAX;
+        let path = format!("slivers/{}/{axis}", pair.get());
+        let uri = uri(member, metadata.blob_id(), &path)?;
+        let bytes = self.caller.get(uri, max, self.timeout(max)).await?;
+        let metadata = metadata.clone();
+        compute(move || {
+            let sliver = Sliver::from_bcs(axis, &bytes, params).map_err(wrong)?;
+            drop(bytes);
+            let expected = pair.sliver(axis, params);
+            if sliver.index != expected {
+                return Err(CallError::Wrong(format!("sliver {expected} was asked for, sliver {} came", sliver.index)));
+            }
+            sliver.verify(&metadata).map_err(wrong)
+        })
+        .await
+        .map_err(|error| CallError::Local(error.to_string()))?
+    }
+
+    /// What the node says of the blob's life.
+    pub(crate) async fn status(&self, member: &Member, id: &BlobId) -> Result<BlobStatus, CallError> {
+        let uri = uri(member, id, "status")?;
+        let bytes = self.caller.get(uri, JSON_BYTES_MAX, self.timeout(JSON_BYTES_MAX)).await?;
+        let answer: Success<BlobStatus> = serde_json::from_slice(&bytes).map_err(wrong)?;
+        Ok(answer.into_data())
+    }
+
+    /// The signed confirmation of a node that has all its slivers.
+    pub(crate) async fn confirmation(
+        &self,
+        member: &Member,
+        id: &BlobId,
+    ) -> Result<SignedMessage<StorageConfirmation>, CallError> {
+        let uri = uri(member, id, "confirmation/permanent")?;
+        let bytes = self.caller.get(uri, JSON_BYTES_MAX, self.timeout(JSON_BYTES_MAX)).await?;
+        parse_confirmation(&bytes)
+    }
+
+    fn timeout(&self, bytes: usize) -> Duration {
+        scaled(self.read.request_timeout, bytes as u64, self.read.bytes_per_second_min)
+    }
+}
+
+/// The confirmation in a success answer, not yet verified.
+pub(crate) fn parse_confirmation(bytes: &[u8]) -> Result<SignedMessage<StorageConfirmation>, CallError> {
+    let answer: Success<Confirmation> = serde_json::from_slice(bytes).map_err(wrong)?;
+    Ok(answer.into_data().into_signed())
+}
+
+/// The URI of something of a blob at a member.
+pub(crate) fn uri(member: &Member, id: &BlobId, rest: &str) -> Result<http::Uri, CallError> {
+    let base = member.address.trim_end_matches('/');
+    format!("{base}/v1/blobs/{id}/{rest}").parse().map_err(|error| CallError::Address(format!("{base}: {error}")))
+}
+
+fn wrong(error: impl std::fmt::Display) -> CallError {
+    CallError::Wrong(error.to_string())
+}

@@ -1,0 +1,261 @@
+//! Reading: is it there, what does it look like, who has it, is it right.
+
+mod fetch;
+pub(crate) mod metadata;
+mod plan;
+mod status;
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use floe_protocol::{Epoch, api::BlobStatus};
+use floe_redstuff::{Axis, BlobId, SliverIndex, VerifiedMetadata, VerifiedSliver, check_default, check_strict, decode};
+use tokio::time::Instant;
+
+use crate::{
+    FloeClient,
+    compute::compute,
+    config::{Consistency, Progress, ReadOptions, Unwatched, scaled, watched},
+    error::ClientError,
+    failures::Failures,
+    view::View,
+};
+use fetch::{Gather, Gathered};
+
+/// How long the nodes are asked why the chain does not know a blob.
+const WHY_NOT_LIMIT: Duration = Duration::from_secs(3);
+
+impl FloeClient {
+    /// The bytes of a certified blob, verified.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`NotCertified`](ClientError::NotCertified), [`Expired`](ClientError::Expired) or
+    /// [`Invalid`](ClientError::Invalid) if nothing is promised for this id;
+    /// [`Unavailable`](ClientError::Unavailable) if too few shards answer;
+    /// [`Inconsistent`](ClientError::Inconsistent) if the writer encoded it wrongly. Never wrong bytes.
+    pub async fn read(&self, id: &BlobId, options: ReadOptions) -> Result<Bytes, ClientError> {
+        let progress = watched(&options.progress);
+        progress.phase("metadata", None);
+        let (view, metadata) = self.locate(id).await?;
+        let bytes =
+            metadata.sliver_bytes(Axis::Primary) as u64 * u64::from(metadata.params().slivers_to_decode(Axis::Primary));
+        progress.phase("download", Some(bytes));
+        let gather = self.gather(view, &metadata, progress.clone());
+        let (axis, slivers) = gather.any_axis().await?;
+        progress.phase("decode", None);
+        let consistency = options.consistency;
+        compute(move || decode_checked(&metadata, axis, slivers, consistency)).await?.map(Bytes::from)
+    }
+
+    /// `len` bytes of a certified blob from `start` on. Where the nodes that hold them answer, only the primary slivers
+    /// that cover the range are fetched; otherwise the blob is decoded from others.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and [`ClientError::RangeOutOfBounds`].
+    pub async fn read_range(&self, id: &BlobId, start: u64, len: u64) -> Result<Bytes, ClientError> {
+        let (view, metadata) = self.locate(id).await?;
+        let size = metadata.unencoded_length();
+        let end = start.saturating_add(len);
+        if end > size {
+            return Err(ClientError::RangeOutOfBounds { blob_id: *id, start, end, size });
+        }
+        if len == 0 {
+            return Ok(Bytes::new());
+        }
+        let row_bytes = metadata.sliver_bytes(Axis::Primary) as u64;
+        let rows = metadata
+            .primaries_of_range(start, len)
+            .ok_or_else(|| ClientError::Internal(format!("no rows hold bytes {start}..{end}")))?;
+        let wanted: BTreeSet<u16> = rows.clone().collect();
+        let gather = self.gather(view, &metadata, Arc::new(Unwatched));
+        let Gathered { slivers, is_done } = gather.run(Axis::Primary, wanted.clone()).await;
+        let has_rows = wanted.iter().all(|&row| slivers.iter().any(|sliver| sliver.index.get() == row));
+        if is_done && has_rows {
+            return Ok(rows_range(slivers, rows.start, row_bytes, start, end));
+        }
+        let (axis, slivers) =
+            if is_done { (Axis::Primary, slivers) } else { gather.secondary_after(slivers.len()).await? };
+        let blob = compute(move || decode_checked(&metadata, axis, slivers, Consistency::Default)).await??;
+        Ok(Bytes::from(blob).slice(to_usize(start)..to_usize(end)))
+    }
+
+    /// Size of a certified blob in bytes, from verified metadata.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), short of fetching slivers.
+    pub async fn size_of(&self, id: &BlobId) -> Result<u64, ClientError> {
+        Ok(self.locate(id).await?.1.unencoded_length())
+    }
+
+    /// What the nodes say of the blob's life: the furthest state that more than `f` shards vouch for.
+    ///
+    /// # Errors
+    /// [`ClientError::Unavailable`] if too few shards answer to decide.
+    pub async fn status(&self, id: &BlobId) -> Result<BlobStatus, ClientError> {
+        let view = self.inner.views.fresh_or_last().await?;
+        status::ask(&self.inner.nodes, &view, id, self.inner.config.read.request_timeout).await
+    }
+
+    /// A blob that is promised, with its verified metadata and the committee to ask.
+    async fn locate(&self, id: &BlobId) -> Result<(Arc<View>, VerifiedMetadata), ClientError> {
+        let view = self.inner.views.fresh_or_last().await?;
+        let metadata = self.promised_metadata(&view, id).await?;
+        Ok((view, metadata))
+    }
+
+    /// Asks chain and nodes at once. What the chain says comes first: nodes know no metadata of what does not exist.
+    async fn promised_metadata(&self, view: &Arc<View>, id: &BlobId) -> Result<VerifiedMetadata, ClientError> {
+        let promised = self.check_promised(view, id);
+        let metadata = self.metadata(view, id);
+        tokio::pin!(promised, metadata);
+        tokio::select! {
+            biased;
+            verdict = &mut promised => {
+                verdict?;
+                metadata.await
+            }
+            result = &mut metadata => {
+                promised.await?;
+                result
+            }
+        }
+    }
+
+    async fn metadata(&self, view: &Arc<View>, id: &BlobId) -> Result<VerifiedMetadata, ClientError> {
+        let inner = &self.inner;
+        if let Some(metadata) = inner.metadata.get(id) {
+            return Ok(metadata);
+        }
+        let deadline = Instant::now() + inner.config.read.request_timeout * 2;
+        let metadata = metadata::fetch(&inner.nodes, &inner.scores, view, id, deadline).await?;
+        inner.metadata.keep(&metadata, inner.config.read.cached_metadata_max);
+        Ok(metadata)
+    }
+
+    /// Whether the network has promised to hold this blob now.
+    async fn check_promised(&self, view: &Arc<View>, id: &BlobId) -> Result<(), ClientError> {
+        let expired = |end_epoch: Epoch| ClientError::Expired { blob_id: *id, end_epoch, current_epoch: view.epoch() };
+        match self.inner.chain.available_until(id).await {
+            Ok(Some(end)) if end > view.epoch() => Ok(()),
+            Ok(Some(end)) => Err(expired(end)),
+            Ok(None) => Err(self.why_not(view, id).await),
+            Err(error) if error.is_retryable() => {
+                tracing::warn!(%error, blob = %id, "the chain does not answer: asking the nodes for the status");
+                let limit = self.inner.config.read.request_timeout;
+                match status::ask(&self.inner.nodes, view, id, limit).await {
+                    Ok(status) => status::verdict(id, &status),
+                    Err(_) => Err(error.into()),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The chain promises nothing for this id. The nodes may know more.
+    async fn why_not(&self, view: &Arc<View>, id: &BlobId) -> ClientError {
+        let limit = WHY_NOT_LIMIT.min(self.inner.config.read.request_timeout);
+        let status = status::ask(&self.inner.nodes, view, id, limit).await;
+        match status.map(|status| status::verdict(id, &status)) {
+            Ok(Err(reason)) => reason,
+            // Certified in the eyes of the nodes: the chain's answer is not that far yet, or long past.
+            Ok(Ok(())) => ClientError::NotCertified { blob_id: *id },
+            Err(_) => ClientError::NotFound { blob_id: *id },
+        }
+    }
+
+    fn gather(&self, view: Arc<View>, metadata: &VerifiedMetadata, progress: Arc<dyn Progress>) -> Gather {
+        let config = &self.inner.config.read;
+        let limit = scaled(config.deadline_base, metadata.unencoded_length(), config.bytes_per_second_min);
+        Gather {
+            nodes: self.inner.nodes.clone(),
+            scores: self.inner.scores.clone(),
+            view,
+            metadata: metadata.clone(),
+            failures: Failures::default(),
+            progress,
+            deadline: Instant::now() + limit,
+        }
+    }
+}
+
+impl Gather {
+    /// Slivers that decode: primary ones, or else secondary ones.
+    async fn any_axis(&self) -> Result<(Axis, Vec<VerifiedSliver>), ClientError> {
+        let primary = self.run(Axis::Primary, BTreeSet::new()).await;
+        if primary.is_done {
+            return Ok((Axis::Primary, primary.slivers));
+        }
+        self.secondary_after(primary.slivers.len()).await
+    }
+
+    /// Secondary slivers, when only `answered` shards gave their primary one. More of them are needed, so this helps only
+    /// where nodes have lost one kind; with many nodes gone it is not tried.
+    async fn secondary_after(&self, answered: usize) -> Result<(Axis, Vec<VerifiedSliver>), ClientError> {
+        let params = self.metadata.params();
+        let gone: u32 = self.silent_members().iter().map(|&m| self.view.weight(m)).sum();
+        let reachable = self.view.n_shards().saturating_sub(gone);
+        if reachable >= u32::from(params.slivers_to_decode(Axis::Secondary)) && Instant::now() < self.deadline {
+            let secondary = self.run(Axis::Secondary, BTreeSet::new()).await;
+            if secondary.is_done {
+                return Ok((Axis::Secondary, secondary.slivers));
+            }
+        }
+        Err(ClientError::Unavailable {
+            blob_id: *self.metadata.blob_id(),
+            what: "slivers",
+            answered_shards: u32::try_from(answered).unwrap_or(u32::MAX),
+            needed_shards: u32::from(params.slivers_to_decode(Axis::Primary)),
+            failures: self.failures.named(&self.view),
+        })
+    }
+}
+
+/// Decodes and checks. What is not right is not returned.
+fn decode_checked(
+    metadata: &VerifiedMetadata,
+    axis: Axis,
+    slivers: Vec<VerifiedSliver>,
+    consistency: Consistency,
+) -> Result<Vec<u8>, ClientError> {
+    let systematic = metadata.params().primary_source_symbols();
+    let used: Vec<SliverIndex> = slivers
+        .iter()
+        .map(|sliver| sliver.index)
+        .filter(|index| axis == Axis::Primary && index.get() < systematic)
+        .collect();
+    let blob = decode(metadata, axis, &slivers).map_err(|error| ClientError::Internal(error.to_string()))?;
+    drop(slivers);
+    let checked = match consistency {
+        Consistency::Skip => Ok(()),
+        Consistency::Default => check_default(metadata, &blob, &used),
+        Consistency::Strict => check_strict(metadata, &blob),
+    };
+    checked.map_err(|error| ClientError::Inconsistent { blob_id: *metadata.blob_id(), detail: error.to_string() })?;
+    Ok(blob)
+}
+
+/// Bytes `start..end` of the blob out of its rows from `first` on; one row is not copied.
+fn rows_range(slivers: Vec<VerifiedSliver>, first: u16, row_bytes: u64, start: u64, end: u64) -> Bytes {
+    let base = u64::from(first) * row_bytes;
+    let (from, to) = (to_usize(start - base), to_usize(end - base));
+    let mut rows: Vec<_> = slivers.into_iter().map(VerifiedSliver::into_inner).collect();
+    rows.sort_by_key(|row| row.index);
+    if end - base <= row_bytes {
+        let row = rows.into_iter().find(|row| row.index.get() == first);
+        return row.map_or_else(Bytes::new, |row| Bytes::from(row.data).slice(from..to));
+    }
+    let mut out = Vec::with_capacity(to - from);
+    let mut at = 0;
+    for row in rows.iter().filter(|row| row.index.get() >= first) {
+        let lo = from.saturating_sub(at).min(row.data.len());
+        let hi = to.saturating_sub(at).min(row.data.len());
+        out.extend_from_slice(&row.data[lo..hi]);
+        at += row.data.len();
+    }
+    Bytes::from(out)
+}
+
+/// A length of bytes that are in memory.
+fn to_usize(length: u64) -> usize {
+    usize::try_from(length).expect("it is in memory")
+}

@@ -1,0 +1,306 @@
+//! Storing: encode, register, upload, collect confirmations, certify.
+
+mod body;
+mod collect;
+mod tails;
+mod upload;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use floe_chain::{BlobObject, ChainError, RegisterBlob, Registered};
+use floe_protocol::{
+    Certificate, Epoch,
+    api::{
+        self, AlreadyCertified, BlobStoreResult, CertifiedBy, EventId, NewlyCreated, ResourceOperation,
+        StorageResource, TxDigest,
+    },
+};
+use floe_redstuff::{BlobId, EncodedBlob, EncodingParams, VerifiedMetadata, encode};
+use tokio::time::Instant;
+
+pub(crate) use tails::Tails;
+
+use crate::{
+    FloeClient,
+    compute::compute,
+    config::{Progress, StoreOptions, scaled, watched},
+    error::ClientError,
+    view::View,
+};
+use collect::{Collected, Collection};
+
+/// Registrations of this client that are paid for but not certified yet, to be used by the next try.
+#[derive(Debug, Default)]
+pub(crate) struct OpenRegistrations {
+    by_blob: Mutex<HashMap<BlobId, BlobObject>>,
+}
+
+impl OpenRegistrations {
+    /// Tries that are remembered at most; beyond, any one is forgotten (and paid for again if it is tried again).
+    const MAX: usize = 4096;
+
+    fn remember(&self, object: &BlobObject) {
+        let mut open = self.lock();
+        if open.len() >= Self::MAX
+            && let Some(any) = open.keys().next().copied()
+        {
+            open.remove(&any);
+        }
+        open.insert(object.blob_id, object.clone());
+    }
+
+    fn get(&self, id: &BlobId) -> Option<BlobObject> {
+        self.lock().get(id).cloned()
+    }
+
+    fn forget(&self, id: &BlobId) {
+        self.lock().remove(id);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<BlobId, BlobObject>> {
+        self.by_blob.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a registration is, and how it came about.
+struct Registration {
+    object: BlobObject,
+    operation: ResourceOperation,
+    cost: u128,
+    is_new: bool,
+}
+
+impl FloeClient {
+    /// Stores a blob: when this returns, it is certified on chain, and any `f` shards may vanish.
+    ///
+    /// Nodes that were too slow for the quorum are still served in the background for a bounded time;
+    /// [`drain`](Self::drain) waits for them.
+    ///
+    /// # Errors
+    /// [`ClientError::BlobTooLarge`], [`ClientError::EpochsOutOfRange`] before anything was paid;
+    /// [`ClientError::InsufficientConfirmations`] if too many nodes failed: the registration is kept, and used when the
+    /// same client stores the same blob again.
+    pub async fn store(&self, blob: impl Into<Bytes>, options: StoreOptions) -> Result<BlobStoreResult, ClientError> {
+        let blob: Bytes = blob.into();
+        let progress = watched(&options.progress);
+        let view = self.inner.views.fresh().await?;
+        check_epochs(&view, options.epochs)?;
+        check_size(view.params(), blob.len() as u64)?;
+
+        progress.phase("encode", Some(blob.len() as u64));
+        let encoded = encode_blob(view.params(), blob).await?;
+        progress.advance(encoded.metadata.unencoded_length());
+        let metadata = encoded.metadata.clone();
+        let id = *metadata.blob_id();
+        let until = Epoch(view.epoch().get().saturating_add(options.epochs));
+        if !options.force
+            && let Some(found) = self.already_certified(&id, until).await?
+        {
+            return Ok(BlobStoreResult::AlreadyCertified(found));
+        }
+
+        progress.phase("register", None);
+        let registration = self.registration(&view, &metadata, options.epochs).await?;
+        self.inner.registrations.remember(&registration.object);
+        let certified_epoch = self.upload_and_certify(&registration, Arc::new(encoded), &progress).await?;
+        self.inner.registrations.forget(&id);
+        self.inner.metadata.keep(&metadata, self.inner.config.read.cached_metadata_max);
+        Ok(newly_created(registration, &metadata, certified_epoch))
+    }
+
+    /// Waits until the uploads in the background are done, or until `limit` is over; then ends those that remain.
+    pub async fn drain(&self, limit: Duration) {
+        self.inner.tails.drain(limit).await;
+    }
+
+    async fn already_certified(&self, id: &BlobId, until: Epoch) -> Result<Option<AlreadyCertified>, ClientError> {
+        let chain = &self.inner.chain;
+        let Some(end_epoch) = chain.available_until(id).await? else {
+            return Ok(None);
+        };
+        if end_epoch < until {
+            return Ok(None);
+        }
+        let Some(event) = chain.certified_event(id).await? else {
+            return Ok(None);
+        };
+        Ok(Some(AlreadyCertified {
+            blob_id: *id,
+            certified_by: CertifiedBy::Event(EventId {
+                tx_digest: TxDigest::from_bytes(*event.tx.as_bytes()),
+                event_seq: event.cursor.log_index,
+            }),
+            end_epoch,
+        }))
+    }
+
+    /// An own registration that was paid for earlier and is still good, or a new one.
+    async fn registration(
+        &self,
+        view: &View,
+        metadata: &VerifiedMetadata,
+        epochs: u32,
+    ) -> Result<Registration, ClientError> {
+        let chain = &self.inner.chain;
+        let id = *metadata.blob_id();
+        if let Some(known) = self.inner.registrations.get(&id) {
+            let needed = view.epoch().get().saturating_add(epochs);
+            let now = chain.blob_object(known.object_id).await?;
+            if let Some(object) = now
+                && object.blob_id == id
+                && object.certified_epoch.is_none()
+                && object.end_epoch.get() >= needed
+            {
+                let encoded_length = encoded_length(metadata);
+                return Ok(Registration {
+                    object,
+                    operation: ResourceOperation::ReuseRegistration { encoded_length },
+                    cost: 0,
+                    is_new: false,
+                });
+            }
+            self.inner.registrations.forget(&id);
+        }
+        let wanted = RegisterBlob {
+            blob_id: id,
+            root_hash: *metadata.root_hash(),
+            size: metadata.unencoded_length(),
+            encoding_type: metadata.encoding_type(),
+            epochs_ahead: epochs,
+        };
+        let mut registered = chain.register_blobs(&[wanted]).await?;
+        let Registered { object, cost, encoded_length, .. } =
+            registered.pop().ok_or_else(|| ClientError::Internal("the chain registered nothing".into()))?;
+        Ok(Registration {
+            object,
+            operation: ResourceOperation::RegisterFromScratch { encoded_length, epochs_ahead: epochs },
+            cost,
+            is_new: true,
+        })
+    }
+
+    /// Collects confirmations and certifies; starts again when the epoch changes in between. Gives the epoch of the
+    /// certificate.
+    async fn upload_and_certify(
+        &self,
+        registration: &Registration,
+        encoded: Arc<EncodedBlob>,
+        progress: &Arc<dyn Progress>,
+    ) -> Result<Epoch, ClientError> {
+        let config = &self.inner.config.store;
+        let id = registration.object.blob_id;
+        let deadline = Instant::now()
+            + scaled(config.deadline_base, encoded_length(&encoded.metadata), config.encoded_bytes_per_second_min);
+        // Nodes may have their slivers from an earlier try, or from before the epoch changed: then they are only asked.
+        let mut ask_first = !registration.is_new;
+        let mut changes = 0;
+        loop {
+            let view = self.inner.views.refresh().await?;
+            if changes > config.epoch_changes_max {
+                return Err(ClientError::EpochKeepsChanging { blob_id: id, epoch: view.epoch(), changes });
+            }
+            let collection = Collection {
+                client: self,
+                view: view.clone(),
+                encoded: encoded.clone(),
+                ask_first,
+                deadline,
+                progress: progress.clone(),
+            };
+            match collection.run().await? {
+                Collected::Certificate(certificate) => {
+                    progress.phase("certify", None);
+                    match self.certify(registration, &certificate, view.epoch()).await? {
+                        Certified::Yes => return Ok(view.epoch()),
+                        Certified::EpochChanged => {}
+                    }
+                }
+                Collected::EpochChanged => {}
+            }
+            tracing::info!(blob = %id, epoch = %view.epoch(), "the epoch changed during a store: collecting again");
+            changes += 1;
+            ask_first = true;
+        }
+    }
+
+    async fn certify(
+        &self,
+        registration: &Registration,
+        certificate: &Certificate,
+        epoch: Epoch,
+    ) -> Result<Certified, ClientError> {
+        let chain = &self.inner.chain;
+        let object = registration.object.object_id;
+        let error = match chain.certify_blob(object, certificate).await {
+            Ok(_) => return Ok(Certified::Yes),
+            Err(error) => error,
+        };
+        if matches!(error, ChainError::Reverted { .. }) && self.inner.views.refresh().await?.epoch() != epoch {
+            return Ok(Certified::EpochChanged);
+        }
+        // The transaction may have happened though its receipt was not seen.
+        match chain.blob_object(object).await {
+            Ok(Some(now)) if now.certified_epoch.is_some() => Ok(Certified::Yes),
+            _ => Err(error.into()),
+        }
+    }
+}
+
+enum Certified {
+    Yes,
+    EpochChanged,
+}
+
+fn check_epochs(view: &View, epochs: u32) -> Result<(), ClientError> {
+    let max = view.info.max_epochs_ahead;
+    if (1..=max).contains(&epochs) {
+        return Ok(());
+    }
+    Err(ClientError::EpochsOutOfRange { got: epochs, max })
+}
+
+fn check_size(params: EncodingParams, size: u64) -> Result<(), ClientError> {
+    let max = params.max_blob_size();
+    if size <= max {
+        return Ok(());
+    }
+    Err(ClientError::BlobTooLarge { size, max, n_shards: params.n_shards() })
+}
+
+async fn encode_blob(params: EncodingParams, blob: Bytes) -> Result<EncodedBlob, ClientError> {
+    compute(move || encode(params, &blob)).await?.map_err(|error| ClientError::Internal(error.to_string()))
+}
+
+/// Bytes of all slivers and metadata copies, as priced (encoding.md section 14).
+pub(crate) fn encoded_length(metadata: &VerifiedMetadata) -> u64 {
+    metadata.params().encoded_length(metadata.unencoded_length()).unwrap_or(u64::MAX)
+}
+
+fn newly_created(registration: Registration, metadata: &VerifiedMetadata, certified: Epoch) -> BlobStoreResult {
+    let object = registration.object;
+    BlobStoreResult::NewlyCreated(NewlyCreated {
+        blob_object: api::BlobObject {
+            id: object.object_id,
+            registered_epoch: object.registered_epoch,
+            blob_id: object.blob_id,
+            size: object.size,
+            encoding_type: object.encoding_type,
+            certified_epoch: Some(certified),
+            storage: StorageResource {
+                id: object.object_id,
+                start_epoch: object.registered_epoch,
+                end_epoch: object.end_epoch,
+                storage_size: encoded_length(metadata),
+            },
+            deletable: false,
+        },
+        resource_operation: registration.operation,
+        cost: u64::try_from(registration.cost).unwrap_or(u64::MAX),
+        shared_blob_object: None,
+    })
+}

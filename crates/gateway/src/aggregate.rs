@@ -1,0 +1,237 @@
+//! `GET` and `HEAD` of blobs and ranges (http-api.md section 3).
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, Query, State, rejection::QueryRejection},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use floe_client::{ClientError, Consistency, ReadOptions};
+use floe_protocol::api::{ErrorReason, ErrorStatus, Success};
+use floe_redstuff::BlobId;
+use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::{
+    Gateway,
+    admit::Place,
+    conditional,
+    error::ApiError,
+    range::{self, RangeError},
+};
+
+/// Blobs never change.
+const CACHE_CONTROL: &str = "public, max-age=31536000, immutable";
+/// Grain in which answers are sent.
+const CHUNK_BYTES: usize = 256 << 10;
+/// Memory for a read of any size besides the blob.
+const READ_OVERHEAD_BYTES: u64 = 1 << 20;
+
+/// The query of whole-blob reads.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ReadQuery {
+    strict_consistency_check: bool,
+    skip_consistency_check: bool,
+}
+
+impl ReadQuery {
+    fn consistency(&self) -> Result<Consistency, ApiError> {
+        match (self.strict_consistency_check, self.skip_consistency_check) {
+            (false, false) => Ok(Consistency::Default),
+            (true, false) => Ok(Consistency::Strict),
+            (false, true) => Ok(Consistency::Skip),
+            (true, true) => Err(ApiError::new(
+                ErrorReason::InvalidConsistencyCheck,
+                "strict_consistency_check and skip_consistency_check exclude each other",
+            )),
+        }
+    }
+}
+
+/// The query of the byte-range route.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ByteRangeQuery {
+    start: u64,
+    length: u64,
+}
+
+/// The whole blob, or the range that the request names.
+pub(crate) async fn get_blob(
+    State(gateway): State<Arc<Gateway>>,
+    Path(id): Path<String>,
+    query: Result<Query<ReadQuery>, QueryRejection>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let id = blob_id(&id)?;
+    let Query(query) = query.map_err(|rejection| ApiError::Malformed(rejection.body_text()))?;
+    let consistency = query.consistency()?;
+    let place = gateway.reads.enter().await?;
+    let size = gateway.client.size_of(&id).await?;
+    let tag = id.to_string();
+    if text(&headers, header::IF_NONE_MATCH).is_some_and(|value| conditional::is_match(value, &tag)) {
+        let mut response = StatusCode::NOT_MODIFIED.into_response();
+        set_common(&mut response, &tag);
+        return Ok(response);
+    }
+    check_size(&gateway, size)?;
+
+    let is_head = method == Method::HEAD;
+    let wants_range =
+        !is_head && text(&headers, header::IF_RANGE).is_none_or(|value| conditional::is_same(value, &tag));
+    let range = match text(&headers, header::RANGE) {
+        Some(value) if wants_range => Some(range::parse(value, size).map_err(|error| bad_range(&error, size))?),
+        _ => None,
+    };
+    let mut response = if is_head {
+        sized(Body::empty(), size)
+    } else if let Some(range) = &range {
+        let held = hold_range(&gateway, place, size, range.end - range.start).await?;
+        let bytes = gateway.client.read_range(&id, range.start, range.end - range.start).await?;
+        streamed(bytes, held)
+    } else {
+        let held = (place, gateway.memory.hold(2 * size + READ_OVERHEAD_BYTES).await?);
+        let options = ReadOptions { consistency, progress: None };
+        streamed(gateway.client.read(&id, options).await?, held)
+    };
+    set_common(&mut response, &tag);
+    let answer = response.headers_mut();
+    answer.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    if let Some(value) = content_type(&headers, &method) {
+        answer.insert(header::CONTENT_TYPE, value);
+    }
+    if let Some(range) = range {
+        let text = format!("bytes {}-{}/{size}", range.start, range.end - 1);
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            answer.insert(header::CONTENT_RANGE, value);
+        }
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    Ok(response)
+}
+
+/// A range by query, with status 200, so that caches keep it.
+pub(crate) async fn get_byte_range(
+    State(gateway): State<Arc<Gateway>>,
+    Path(id): Path<String>,
+    query: Result<Query<ByteRangeQuery>, QueryRejection>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let id = blob_id(&id)?;
+    let Query(ByteRangeQuery { start, length }) =
+        query.map_err(|rejection| ApiError::Malformed(rejection.body_text()))?;
+    let bad =
+        |message: String| ApiError::with_status(ErrorStatus::InvalidArgument, ErrorReason::InvalidByteRange, message);
+    let end = start
+        .checked_add(length)
+        .filter(|_| length > 0)
+        .ok_or_else(|| bad("length must be above 0, and start + length must fit 64 bits".into()))?;
+    let place = gateway.reads.enter().await?;
+    let size = gateway.client.size_of(&id).await?;
+    if end > size {
+        return Err(bad(format!("bytes {start} to {end} are not inside the blob of {size} bytes")));
+    }
+    let tag = format!("{id}-{start}-{length}");
+    let mut response = if text(&headers, header::IF_NONE_MATCH).is_some_and(|value| conditional::is_match(value, &tag))
+    {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else if method == Method::HEAD {
+        sized(Body::empty(), length)
+    } else {
+        let held = hold_range(&gateway, place, size, length).await?;
+        streamed(gateway.client.read_range(&id, start, length).await?, held)
+    };
+    set_common(&mut response, &tag);
+    if let Some(value) = content_type(&headers, &method) {
+        response.headers_mut().insert(header::CONTENT_TYPE, value);
+    }
+    Ok(response)
+}
+
+/// The status of a blob, by the word of the nodes: the envelope that a storage node uses.
+pub(crate) async fn get_status(
+    State(gateway): State<Arc<Gateway>>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let id = blob_id(&id)?;
+    let _place = gateway.reads.enter().await?;
+    let status = gateway.client.status(&id).await?;
+    Ok(Json(Success::ok(status)).into_response())
+}
+
+fn blob_id(text: &str) -> Result<BlobId, ApiError> {
+    text.parse().map_err(|error| ApiError::Malformed(format!("not a blob id: {error}")))
+}
+
+fn check_size(gateway: &Gateway, size: u64) -> Result<(), ApiError> {
+    match gateway.config.read.blob_bytes_max {
+        Some(max) if size > max => Err(ApiError::new(
+            ErrorReason::BlobTooLarge,
+            format!("the blob has {size} bytes; this gateway serves blobs of up to {max} bytes"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn bad_range(error: &RangeError, size: u64) -> ApiError {
+    ApiError::Unsatisfiable { message: error.to_string(), size }
+}
+
+/// Memory for a range: its rows, or the whole blob if they must be decoded, which is rare and brief.
+async fn hold_range(
+    gateway: &Gateway,
+    place: Place,
+    size: u64,
+    length: u64,
+) -> Result<(Place, OwnedSemaphorePermit), ApiError> {
+    let bytes = (2 * length).min(2 * size) + READ_OVERHEAD_BYTES;
+    Ok((place, gateway.memory.hold(bytes).await?))
+}
+
+/// An answer that is sent in pieces; `held` is given back when the last one is taken.
+fn streamed<T: Send + 'static>(bytes: Bytes, held: T) -> Response {
+    let size = bytes.len() as u64;
+    let chunks = futures::stream::unfold((bytes, held), |(mut rest, held)| async move {
+        if rest.is_empty() {
+            return None;
+        }
+        let chunk = rest.split_to(rest.len().min(CHUNK_BYTES));
+        Some((Ok::<_, ClientError>(chunk), (rest, held)))
+    });
+    sized(Body::from_stream(chunks), size)
+}
+
+fn sized(body: Body, size: u64) -> Response {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(header::CONTENT_LENGTH, size.into());
+    response
+}
+
+fn set_common(response: &mut Response, tag: &str) {
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHE_CONTROL));
+    if let Ok(tag) = HeaderValue::from_str(tag) {
+        headers.insert(header::ETAG, tag);
+    }
+}
+
+/// The media type that the request names: `Accept` if it is a definite one, else on `GET` its own `Content-Type`.
+fn content_type(request: &HeaderMap, method: &Method) -> Option<HeaderValue> {
+    let accept = request.get(header::ACCEPT);
+    accept
+        .filter(|value| !value.as_bytes().contains(&b'*'))
+        .or_else(|| request.get(header::CONTENT_TYPE).filter(|_| *method == Method::GET))
+        .cloned()
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}

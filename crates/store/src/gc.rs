@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::index::Row;
 use crate::key::RecordKey;
-use crate::segment::{RECORD_HEADER, RecordKind, SEGMENT_HEADER, SegmentInfo, read_u64, segment_name};
+use crate::segment::{
+    RECORD_HEADER, RecordHeader, RecordKind, SEGMENT_HEADER, SegmentInfo, decode_tombstone, segment_name,
+};
 use crate::store::{Inner, Store};
 use crate::walk::{Judged, Walk};
 use crate::writer::Writer;
@@ -83,7 +85,7 @@ impl Inner {
                         moved += 1;
                     }
                     Judged::Dead { header, payload } => {
-                        if header.kind == RecordKind::Tombstone && self.tombstone_matters(id, &payload) {
+                        if header.kind == RecordKind::Tombstone && self.tombstone_matters(id, &header, &payload) {
                             writer.tombstone(header.blob, header.sequence, &payload)?;
                             bytes_moved += header.disk_len();
                         }
@@ -126,8 +128,8 @@ impl Inner {
     }
 
     /// Whether any other segment may still hold a version that the tombstone names.
-    fn tombstone_matters(&self, segment: u64, payload: &[u8]) -> bool {
-        let versions = payload.chunks_exact(8).filter_map(|chunk| read_u64(chunk, 0));
+    fn tombstone_matters(&self, segment: u64, header: &RecordHeader, payload: &[u8]) -> bool {
+        let versions = decode_tombstone(header.blob, payload).map(|(_, version)| version);
         let Some(highest) = versions.max() else { return false };
         self.table.lock().iter().any(|(id, info)| id != segment && info.min_sequence <= highest)
     }

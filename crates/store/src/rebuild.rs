@@ -1,14 +1,15 @@
 //! A new index from the segments alone, for when the old one is lost.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::disk::{Disk, DiskFile, OpenMode};
 use crate::index::{Commit, INDEX_FILE, Index, IndexOp, Row};
+use crate::key::RecordKey;
 use crate::recover::segment_ids;
 use crate::segment::{
     Location, RECORD_HEADER, RecordHeader, RecordKind, SEGMENT_HEADER, Scan, Scanned, SegmentHeader, SegmentInfo,
-    read_record, read_segment_header, read_u64, segment_name,
+    decode_tombstone, read_record, read_segment_header, segment_name,
 };
 use crate::store::Store;
 use crate::{StoreError, StoreOptions};
@@ -30,8 +31,8 @@ pub struct RebuildReport {
     pub records_damaged: u64,
 }
 
-/// The versions of each blob that tombstones name.
-type Deleted = BTreeMap<[u8; 32], BTreeSet<u64>>;
+/// The keys that tombstones name, with the latest version that is deleted.
+type Deleted = BTreeMap<RecordKey, u64>;
 
 impl Store {
     /// Makes a new index from the segments and puts it in the place of the old one, which is renamed, never deleted.
@@ -57,7 +58,8 @@ impl Store {
         for id in &ids {
             rebuild.collect_records(*id)?;
         }
-        let report = rebuild.finish()?;
+        let report = rebuild.report;
+        drop(rebuild);
         if names.iter().any(|name| name == INDEX_FILE) {
             let aside = (0..u32::MAX).map(|n| format!("index-lost-{n}.redb")).find(|name| !names.contains(name));
             let aside = aside.unwrap_or_else(|| "index-lost.redb".to_owned());
@@ -140,8 +142,10 @@ impl Rebuild {
                 continue;
             }
             if let Ok((_, bytes)) = read_record(&*file, header.salt, at, record.length).map_err(wrap)? {
-                let versions = bytes[RECORD_HEADER..].chunks_exact(8).filter_map(|chunk| read_u64(chunk, 0));
-                self.deleted.entry(record.blob).or_default().extend(versions);
+                for (key, version) in decode_tombstone(record.blob, &bytes[RECORD_HEADER..]) {
+                    let latest = self.deleted.entry(key).or_default();
+                    *latest = version.max(*latest);
+                }
             }
         }
         Ok(())
@@ -161,7 +165,7 @@ impl Rebuild {
             self.sequence = self.sequence.max(record.sequence).max(record.batch);
             let Some(key) = record.key() else { continue };
             info.min_sequence = info.min_sequence.min(record.sequence);
-            if self.deleted.get(&record.blob).is_some_and(|versions| versions.contains(&record.sequence)) {
+            if self.deleted.get(&key).is_some_and(|latest| record.sequence <= *latest) {
                 continue;
             }
             let row = Row::of(&record, at);
@@ -191,9 +195,5 @@ impl Rebuild {
         let segments = self.segments.iter().map(|(id, info)| (*id, *info)).collect();
         self.index.commit(&Commit { ops: ops.iter().collect(), segments, log_end, sequence: self.sequence })?;
         Ok(())
-    }
-
-    fn finish(self) -> Result<RebuildReport, StoreError> {
-        Ok(self.report)
     }
 }

@@ -12,8 +12,6 @@ use crate::segment::{Fault, Handles, Log, RECORD_HEADER, RecordHeader, SegmentTa
 use crate::writer::{Batch, Writer};
 use crate::{StoreError, StoreOptions};
 
-/// Versions that one tombstone names at most.
-const TOMBSTONE_VERSIONS_MAX: usize = 4096;
 /// How often a read follows a record that garbage collection moves under it.
 const READ_ATTEMPTS_MAX: usize = 8;
 
@@ -182,13 +180,8 @@ impl Store {
         if rows.is_empty() {
             return Ok(false);
         }
-        let mut versions: Vec<u64> = rows.iter().map(|(_, row)| row.sequence).collect();
-        versions.sort_unstable();
-        versions.dedup();
         let mut writer = Writer::new(self.inner.clone(), false)?;
-        for some in versions.chunks(TOMBSTONE_VERSIONS_MAX) {
-            writer.delete(*blob, some.to_vec())?;
-        }
+        writer.delete(*blob, &rows)?;
         writer.commit()?;
         Ok(true)
     }

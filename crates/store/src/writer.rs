@@ -11,7 +11,8 @@ use crate::index::{IndexOp, Row, encode_ops};
 use crate::key::{RecordKey, SliverKey};
 use crate::options::{BATCH_RECORDS_MAX, BATCH_STATE_BYTES_MAX, RECORD_BYTES_MAX, STATE_KEY_BYTES_MAX};
 use crate::segment::{
-    Chunk, Location, RECORD_HEADER, RecordHeader, RecordKind, SegmentFile, payload_hash, record_disk_len,
+    Chunk, Location, RECORD_HEADER, RecordHeader, RecordKind, SegmentFile, encode_tombstone, payload_hash,
+    record_disk_len,
 };
 use crate::store::Inner;
 use crate::{StoreError, limits};
@@ -169,10 +170,12 @@ impl Writer {
         self.record(header, payload)
     }
 
-    /// Deletes versions of a blob's records: a tombstone for a rebuild, an operation for the index.
-    pub(crate) fn delete(&mut self, blob: [u8; 32], sequences: Vec<u64>) -> Result<(), StoreError> {
-        let payload: Vec<u8> = sequences.iter().flat_map(|sequence| sequence.to_le_bytes()).collect();
-        self.tombstone(blob, self.sequence, &payload)?;
+    /// Deletes records of a blob: a tombstone for a rebuild, an operation for the index.
+    pub(crate) fn delete(&mut self, blob: [u8; 32], rows: &[(RecordKey, Row)]) -> Result<(), StoreError> {
+        self.tombstone(blob, self.sequence, &encode_tombstone(rows))?;
+        let mut sequences: Vec<u64> = rows.iter().map(|(_, row)| row.sequence).collect();
+        sequences.sort_unstable();
+        sequences.dedup();
         self.push_op(IndexOp::Delete { blob, sequences })
     }
 

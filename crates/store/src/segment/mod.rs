@@ -5,6 +5,7 @@ mod log;
 mod record;
 mod scan;
 mod table;
+mod tombstone;
 
 pub(crate) use handles::Handles;
 pub(crate) use log::{Chunk, Log, Resume, SegmentFile};
@@ -14,3 +15,4 @@ pub(crate) use record::{
 };
 pub(crate) use scan::{Fault, Scan, Scanned, read_record, read_segment_header};
 pub(crate) use table::{SegmentInfo, SegmentTable};
+pub(crate) use tombstone::{decode_tombstone, encode_tombstone};

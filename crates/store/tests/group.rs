@@ -1,0 +1,166 @@
+//! Many writers at once: each acknowledged batch is durable, and they share fsyncs.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod common;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
+use std::{io, thread};
+
+use common::*;
+use floe_store::sim::{Retention, SimDisk};
+use floe_store::{Batch, Disk, DiskFile, OpenMode, Store};
+
+/// A disk whose fsync gives others time to queue up.
+#[derive(Debug)]
+struct SlowSync(SimDisk);
+
+#[derive(Debug)]
+struct SlowFile(Arc<dyn DiskFile>);
+
+impl Disk for SlowSync {
+    fn open(&self, name: &str, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(SlowFile(self.0.open(name, mode)?)))
+    }
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.0.rename(from, to)
+    }
+    fn unlink(&self, name: &str) -> io::Result<()> {
+        self.0.unlink(name)
+    }
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.0.list()
+    }
+    fn sync_dir(&self) -> io::Result<()> {
+        self.0.sync_dir()
+    }
+}
+
+impl DiskFile for SlowFile {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_exact_at(buffer, offset)
+    }
+    fn write_all_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_all_at(data, offset)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        thread::sleep(std::time::Duration::from_millis(2));
+        self.0.sync_data()
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+}
+
+const THREADS: u8 = 8;
+const PUTS: u8 = 12;
+
+#[test]
+fn concurrent_writers_share_fsyncs() {
+    let sim = SimDisk::new(9);
+    let store = Store::open(Arc::new(SlowSync(sim.clone())), options()).unwrap();
+    let before = sim.syncs();
+    let barrier = Arc::new(Barrier::new(usize::from(THREADS)));
+    let handles: Vec<_> = (0..THREADS)
+        .map(|thread| {
+            let (store, barrier, sim) = (store.clone(), barrier.clone(), sim.clone());
+            thread::spawn(move || {
+                barrier.wait();
+                for put in 0..PUTS {
+                    let blob = thread * PUTS + put;
+                    run(&store, &Step::Put { blob, pairs: 1, size: 120, version: 1 }).unwrap();
+                    // Acknowledged: a power cut now keeps it.
+                    if put % 6 == 0 {
+                        let image = sim.crash(Retention::None, 0);
+                        let recovered = open(&image, options()).unwrap();
+                        assert!(recovered.metadata(&blob_id(blob)).unwrap().is_some(), "blob {blob}");
+                    }
+                }
+            })
+        })
+        .collect();
+    handles.into_iter().for_each(|handle| handle.join().unwrap());
+    let batches = u64::from(THREADS) * u64::from(PUTS);
+    let syncs = sim.syncs() - before;
+    // One at a time it would be at least two fsyncs for each batch.
+    assert!(syncs < batches * 3 / 2, "{syncs} fsyncs for {batches} batches");
+    assert_eq!(store.usage().unwrap().records, batches * 3);
+}
+
+#[test]
+fn readers_deleters_and_collection_at_once() {
+    let sim = SimDisk::new(10);
+    let store = open(&sim, options()).unwrap();
+    let running = Arc::new(AtomicU64::new(4));
+    thread::scope(|scope| {
+        for writer in 0..4u8 {
+            let (store, running) = (store.clone(), running.clone());
+            scope.spawn(move || {
+                for round in 0..15u8 {
+                    let blob = writer * 4 + round % 4;
+                    run(&store, &Step::Stream { blob, pairs: 2, size: 700, version: 1 }).unwrap();
+                    if round % 3 == 0 {
+                        store.delete_blob(&blob_id(blob)).unwrap();
+                    }
+                }
+                running.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+        let (collector, collecting) = (store.clone(), running.clone());
+        scope.spawn(move || {
+            while collecting.load(Ordering::SeqCst) > 0 {
+                collector.collect_garbage().unwrap();
+            }
+        });
+        let reader = store.clone();
+        scope.spawn(move || {
+            while running.load(Ordering::SeqCst) > 0 {
+                for blob in 0..16u8 {
+                    for (key, expected) in items(blob, 2, 700, 1) {
+                        let read = match key {
+                            floe_store::ItemKey::Metadata(id) => reader.metadata(&id).unwrap(),
+                            floe_store::ItemKey::Sliver(key) => reader.sliver(&key).unwrap(),
+                        };
+                        assert!(read.is_none_or(|bytes| bytes == expected.as_slice()));
+                    }
+                }
+            }
+        });
+    });
+    assert_eq!(store.quarantined().unwrap(), []);
+    let seen = visible(&store).unwrap();
+    drop(store);
+    let image = sim.crash(Retention::None, 1);
+    assert_eq!(visible(&open(&image, options()).unwrap()).unwrap(), seen);
+}
+
+#[test]
+fn collection_spares_what_a_slow_writer_has_not_committed_yet() {
+    let sim = SimDisk::new(12);
+    let store = open(&sim, options()).unwrap();
+    let mut slow = store.begin().unwrap();
+    let content = items(1, 4, 1500, 1);
+    for (key, bytes) in &content {
+        match key {
+            floe_store::ItemKey::Metadata(id) => slow.metadata(*id, bytes).unwrap(),
+            floe_store::ItemKey::Sliver(key) => slow.sliver(*key, bytes).unwrap(),
+        }
+        run(&store, &Step::Put { blob: 7, pairs: 1, size: 900, version: 1 }).unwrap();
+        store.collect_garbage().unwrap();
+    }
+    assert_eq!(store.metadata(&blob_id(1)).unwrap(), None, "not visible before the commit");
+    slow.commit().unwrap();
+    store.collect_garbage().unwrap();
+    let seen = visible(&store).unwrap();
+    assert!(content.iter().all(|(key, bytes)| seen.items.get(key) == Some(bytes)));
+    // What an abandoned writer left is freed once its segments are closed.
+    run(&store, &Step::Abandon { blob: 3, pairs: 4, size: 1500 }).unwrap();
+    store.put(Batch::new().state("x", None)).unwrap();
+    let before = store.usage().unwrap().segment_bytes;
+    run(&store, &Step::Put { blob: 8, pairs: 3, size: 1500, version: 1 }).unwrap();
+    assert!(store.collect_garbage().unwrap().segments_removed > 0);
+    assert!(store.usage().unwrap().segment_bytes < before + 12 * 1024);
+}

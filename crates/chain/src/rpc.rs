@@ -157,7 +157,7 @@ impl Rpc {
         if let Some(client) = &*slot {
             return Ok(client.clone());
         }
-        let client = self.connect().await?;
+        let client = Box::pin(self.connect()).await?;
         *slot = Some(client.clone());
         Ok(client)
     }
@@ -186,7 +186,9 @@ impl Rpc {
     /// One try.
     pub(crate) async fn once<R: RpcRecv>(&self, method: &'static str, params: Value) -> Result<R, Failure> {
         let client = self.client().await?;
-        let answer = tokio::time::timeout(REQUEST_TIMEOUT, client.request::<_, R>(method, params)).await;
+        // Boxed, as every call above holds it: many side by side would not fit on a stack.
+        let request = Box::pin(async move { client.request::<_, R>(method, params).await });
+        let answer = tokio::time::timeout(REQUEST_TIMEOUT, request).await;
         self.settle(answer).await
     }
 
@@ -213,7 +215,7 @@ impl Rpc {
             let answers = <[B; N]>::try_from(answers).map_err(|_| RpcError::NullResp)?;
             Ok((first, answers))
         };
-        let answer = tokio::time::timeout(REQUEST_TIMEOUT, all).await;
+        let answer = tokio::time::timeout(REQUEST_TIMEOUT, Box::pin(all)).await;
         self.settle(answer).await
     }
 
@@ -304,13 +306,14 @@ impl Rpc {
         call: &C,
     ) -> Result<C::Return, ChainError> {
         let params = json!([{ "to": contract.evm(), "data": Bytes::from(call.abi_encode()) }, "latest"]);
-        let data: Bytes = self.patiently("eth_call", params).await.map_err(|failure| match failure.revert_data() {
-            Some(data) => {
-                let reverted = revert::decode(&data);
-                ChainError::Reverted { name: reverted.name, detail: reverted.detail }
-            }
-            None => self.error("eth_call", failure),
-        })?;
+        let data: Bytes =
+            Box::pin(self.patiently("eth_call", params)).await.map_err(|failure| match failure.revert_data() {
+                Some(data) => {
+                    let reverted = revert::decode(&data);
+                    ChainError::Reverted { name: reverted.name, detail: reverted.detail }
+                }
+                None => self.error("eth_call", failure),
+            })?;
         C::abi_decode_returns(&data).map_err(|e| ChainError::BadAnswer { method: what, detail: e.to_string() })
     }
 }

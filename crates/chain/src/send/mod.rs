@@ -34,6 +34,8 @@ const GAS_MARGIN_PERCENT: u64 = 25;
 const GAS_MARGIN: u64 = 10_000;
 /// Rounds of finding a free nonce before giving up; each loss means that another program won one.
 const NONCE_ROUNDS_MAX: u32 = 64;
+/// How often a transaction may be displaced before that is an error.
+const DISPLACED_TRIES_MAX: u32 = 8;
 
 /// Stands for the payment token in [`ChainError::InsufficientFunds`] until its symbol is looked up.
 pub(crate) const TOKEN: &str = "the payment token";
@@ -96,11 +98,21 @@ impl Sender {
         self.wallet.address()
     }
 
-    /// Sends and waits until it is done.
+    /// Sends and waits until it is done. What was displaced by another program's transaction did not happen, so it is
+    /// sent again.
     pub(crate) async fn send(&self, call: &Call) -> Result<Mined, ChainError> {
-        let gas = self.estimate(call).await?;
-        let (signed, _under_way) = self.submit(call, gas).await?;
-        self.follow(call, signed).await
+        let mut tries = 0;
+        loop {
+            let gas = self.estimate(call).await?;
+            let (signed, _under_way) = self.submit(call, gas).await?;
+            tries += 1;
+            match self.follow(call, signed).await {
+                Err(ChainError::Displaced { tx, nonce }) if tries < DISPLACED_TRIES_MAX => {
+                    tracing::info!(%tx, nonce, "displaced by another transaction: sending again");
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Gas needed, with the margin. This is where most reverts show, before anything was paid.

@@ -14,8 +14,9 @@ use crate::{
 
 /// First pause between two looks for the receipt; it grows to the poll interval.
 const LOOK_PAUSE: Duration = Duration::from_millis(2);
-/// How often to make sure that the network still has the transaction.
-const CARE_INTERVAL: Duration = Duration::from_secs(3);
+/// How often to make sure that the network still has the transaction: this, or this many poll intervals.
+const CARE_INTERVAL: Duration = Duration::from_secs(1);
+const CARE_INTERVAL_POLLS: u32 = 4;
 /// After this long without a block, offer more.
 const REPRICE_INTERVAL: Duration = Duration::from_secs(15);
 /// Looks, a care interval apart, that must agree that another transaction took the nonce: receipts may lag.
@@ -34,6 +35,7 @@ impl Sender {
         let begun = Instant::now();
         let mut versions = vec![signed];
         let mut pause = LOOK_PAUSE;
+        let care_interval = CARE_INTERVAL.max(self.poll * CARE_INTERVAL_POLLS);
         let (mut cared, mut priced) = (begun, begun);
         let (mut displaced, mut gap) = (0, 0);
         loop {
@@ -51,7 +53,7 @@ impl Sender {
             if begun.elapsed() > DONE_WITHIN {
                 return Err(ChainError::Unconfirmed { tx, waited_secs: DONE_WITHIN.as_secs() });
             }
-            if !in_block && cared.elapsed() > CARE_INTERVAL {
+            if !in_block && cared.elapsed() > care_interval {
                 cared = Instant::now();
                 let nonce = versions.last().map_or(0, |v| v.nonce);
                 match self.transaction_count("latest").await {

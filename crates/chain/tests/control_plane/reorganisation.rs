@@ -66,6 +66,7 @@ async fn up_to_the_confirmation_depth_nothing_is_seen_of_it() {
     for chain in chains().await {
         let network = Network::launch(chain).await;
         let control = network.connect().await;
+        network.chain.mine(DEPTH).await;
         let config = ChainConfig { confirmations: DEPTH, ..network.config() };
         let careful = EvmChain::connect(config, None).await.unwrap();
         let mut stream = careful.events(EventCursor::default()).await.unwrap();
@@ -115,6 +116,7 @@ async fn a_random_history_is_followed_exactly() {
         let control = network.connect().await;
         let mut stream = control.events(EventCursor::default()).await.unwrap();
         let mut events = Vec::new();
+        network.chain.mine(6).await;
         // A fixed seed: the same history every time.
         let mut state: u64 = 0x5eed;
         for _ in 0..12 {

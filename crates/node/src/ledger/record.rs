@@ -1,0 +1,171 @@
+//! What the chain says of one blob id, folded into a record of bounded size.
+
+use floe_protocol::Epoch;
+use floe_redstuff::BlobId;
+use serde::{Deserialize, Serialize};
+
+/// The event that made a statement true: transaction hash and log index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EventRef {
+    pub(crate) tx: [u8; 32],
+    pub(crate) log_index: u64,
+}
+
+/// A registration or a certificate: until when it holds (exclusive), and the event that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Claim {
+    pub(crate) end: u32,
+    pub(crate) event: EventRef,
+}
+
+impl Claim {
+    fn holds(&self, now: Epoch) -> bool {
+        self.end > now.0
+    }
+}
+
+/// The first epoch of the unbroken certification, and the certificate that lasts longest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Certified {
+    pub(crate) first_epoch: u32,
+    pub(crate) claim: Claim,
+}
+
+/// All that the events say of one blob id. Several registrations of the same id fold into the longest one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BlobRecord {
+    /// Unencoded bytes, as registered.
+    pub(crate) size: u64,
+    pub(crate) registered: Option<Claim>,
+    pub(crate) certified: Option<Certified>,
+    pub(crate) invalid: Option<EventRef>,
+}
+
+/// What a blob id is to a node at one epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Never registered, or ended.
+    Unknown,
+    /// Registered and not ended; `size` in bytes as registered.
+    Registered { size: u64, certified: bool },
+    /// Marked invalid on chain.
+    Invalid,
+}
+
+impl Standing {
+    /// Whether data of this blob may be stored, served and confirmed.
+    pub(crate) fn is_registered(self) -> bool {
+        matches!(self, Self::Registered { .. })
+    }
+}
+
+impl BlobRecord {
+    pub(crate) fn standing(&self, now: Epoch) -> Standing {
+        if self.invalid.is_some() {
+            return Standing::Invalid;
+        }
+        if !self.registered.is_some_and(|claim| claim.holds(now)) {
+            return Standing::Unknown;
+        }
+        Standing::Registered { size: self.size, certified: self.certified(now).is_some() }
+    }
+
+    /// The certificate, if one holds now.
+    pub(crate) fn certified(&self, now: Epoch) -> Option<Certified> {
+        self.certified.filter(|certified| certified.claim.holds(now))
+    }
+
+    /// The last end epoch of any claim; the data may go from then on.
+    pub(crate) fn end(&self) -> Option<Epoch> {
+        let certified = self.certified.map(|certified| certified.claim.end);
+        self.registered.map(|claim| claim.end).max(certified).map(Epoch)
+    }
+
+    pub(crate) fn register(&mut self, now: Epoch, size: u64, claim: Claim) {
+        self.size = size;
+        match &mut self.registered {
+            Some(known) if known.holds(now) && known.end >= claim.end => {}
+            slot => *slot = Some(claim),
+        }
+    }
+
+    pub(crate) fn certify(&mut self, now: Epoch, epoch: Epoch, claim: Claim) {
+        match self.certified(now) {
+            None => self.certified = Some(Certified { first_epoch: epoch.0, claim }),
+            Some(mut known) if claim.end > known.claim.end => {
+                known.claim = claim;
+                self.certified = Some(known);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Converts between the record and its stored bytes.
+pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    bcs::to_bytes(value).expect("records hold only integers, byte arrays and options")
+}
+
+/// `None` for bytes that this version did not write.
+pub(crate) fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Option<T> {
+    bcs::from_bytes(bytes).ok()
+}
+
+/// Bytes under a state key that do not decode.
+#[derive(Debug, thiserror::Error)]
+#[error("the stored record of blob {blob} does not decode ({bytes} bytes)")]
+pub(crate) struct BadRecord {
+    pub(crate) blob: BlobId,
+    pub(crate) bytes: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim(end: u32, tag: u8) -> Claim {
+        Claim { end, event: EventRef { tx: [tag; 32], log_index: 0 } }
+    }
+
+    #[test]
+    fn a_registration_ends_at_the_start_of_its_end_epoch() {
+        let mut record = BlobRecord::default();
+        record.register(Epoch(1), 5, claim(3, 1));
+        assert_eq!(record.standing(Epoch(2)), Standing::Registered { size: 5, certified: false });
+        assert_eq!(record.standing(Epoch(3)), Standing::Unknown);
+    }
+
+    #[test]
+    fn the_longest_registration_and_certificate_win() {
+        let mut record = BlobRecord::default();
+        record.register(Epoch(1), 5, claim(9, 1));
+        record.register(Epoch(1), 5, claim(3, 2));
+        assert_eq!(record.registered, Some(claim(9, 1)));
+        record.certify(Epoch(1), Epoch(1), claim(3, 3));
+        record.certify(Epoch(2), Epoch(2), claim(9, 4));
+        assert_eq!(record.certified, Some(Certified { first_epoch: 1, claim: claim(9, 4) }));
+        record.certify(Epoch(2), Epoch(2), claim(4, 5));
+        assert_eq!(record.certified, Some(Certified { first_epoch: 1, claim: claim(9, 4) }));
+        assert_eq!(record.end(), Some(Epoch(9)));
+    }
+
+    #[test]
+    fn a_new_life_after_the_end_forgets_the_old_certificate() {
+        let mut record = BlobRecord::default();
+        record.register(Epoch(1), 5, claim(3, 1));
+        record.certify(Epoch(1), Epoch(1), claim(3, 2));
+        record.register(Epoch(5), 5, claim(7, 3));
+        assert_eq!(record.standing(Epoch(5)), Standing::Registered { size: 5, certified: false });
+        record.certify(Epoch(6), Epoch(6), claim(7, 4));
+        assert_eq!(record.certified.map(|c| c.first_epoch), Some(6));
+    }
+
+    #[test]
+    fn invalid_overrides_all() {
+        let mut record = BlobRecord::default();
+        record.register(Epoch(1), 5, claim(3, 1));
+        record.invalid = Some(EventRef { tx: [9; 32], log_index: 4 });
+        assert_eq!(record.standing(Epoch(1)), Standing::Invalid);
+        assert_eq!(decode::<BlobRecord>(&encode(&record)), Some(record));
+    }
+}

@@ -1,0 +1,208 @@
+//! What each chain event does to the state of a node. No I/O but the key-value view that is handed in.
+
+use floe_chain::{ChainEvent, EventCursor, EventKind};
+use floe_protocol::Epoch;
+use floe_redstuff::BlobId;
+use serde::{Deserialize, Serialize};
+
+use super::LedgerError;
+use super::keys;
+use super::overlay::{Kv, Overlay, Undo};
+use super::record::{BadRecord, BlobRecord, Claim, EventRef, decode, encode};
+
+/// Blocks whose events can be undone. A reorganisation beyond that rebuilds the state from the first event.
+pub(crate) const UNDO_BLOCKS: u64 = 512;
+
+/// The epoch that the events have reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EpochInfo {
+    pub(crate) epoch: u32,
+    /// Chain time in seconds.
+    pub(crate) started_at: u64,
+}
+
+/// How far the events have been followed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    pub(crate) cursor: EventCursor,
+    pub(crate) events: u64,
+}
+
+/// What has to happen once the state is durable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Effects {
+    pub(crate) registered: Vec<BlobId>,
+    pub(crate) certified: Vec<BlobId>,
+    pub(crate) invalidated: Vec<BlobId>,
+    pub(crate) epoch_changed: bool,
+    pub(crate) members_changed: bool,
+}
+
+/// Position of a cursor in the order of events.
+pub(crate) fn position(cursor: &EventCursor) -> (u64, u64) {
+    (cursor.block, cursor.log_index)
+}
+
+pub(crate) fn progress<K: Kv>(kv: &Overlay<'_, K>) -> Result<Progress, LedgerError> {
+    Ok(kv.get(keys::CURSOR)?.and_then(|bytes| decode(&bytes)).unwrap_or_default())
+}
+
+pub(crate) fn epoch<K: Kv>(kv: &Overlay<'_, K>) -> Result<Option<EpochInfo>, LedgerError> {
+    Ok(kv.get(keys::EPOCH)?.and_then(|bytes| decode(&bytes)))
+}
+
+pub(crate) fn record<K: Kv>(kv: &Overlay<'_, K>, blob: &BlobId) -> Result<Option<BlobRecord>, LedgerError> {
+    let Some(bytes) = kv.get(&keys::blob(blob))? else { return Ok(None) };
+    match decode(&bytes) {
+        Some(record) => Ok(Some(record)),
+        None => Err(BadRecord { blob: *blob, bytes: bytes.len() }.into()),
+    }
+}
+
+/// Applies one event. An event at or before the cursor was applied before and changes nothing.
+pub(crate) fn apply<K: Kv>(
+    kv: &mut Overlay<'_, K>,
+    event: &ChainEvent,
+    effects: &mut Effects,
+) -> Result<(), LedgerError> {
+    let mut progress = progress(kv)?;
+    if position(&event.cursor) <= position(&progress.cursor) {
+        return Ok(());
+    }
+    kv.start_journal();
+    apply_kind(kv, event, effects)?;
+    progress.cursor = event.cursor;
+    progress.events += 1;
+    kv.set(keys::CURSOR.to_vec(), Some(encode(&progress)))?;
+    let undo = kv.take_journal();
+    kv.set(keys::undo(&event.cursor), Some(encode(&undo)))?;
+    prune_journal(kv, event.cursor.block)
+}
+
+fn apply_kind<K: Kv>(kv: &mut Overlay<'_, K>, event: &ChainEvent, effects: &mut Effects) -> Result<(), LedgerError> {
+    let now = epoch(kv)?.map_or(Epoch(0), |info| Epoch(info.epoch));
+    let source = EventRef { tx: *event.tx.as_bytes(), log_index: event.cursor.log_index };
+    match &event.kind {
+        EventKind::EpochChanged { epoch, started_at } => {
+            let info = EpochInfo { epoch: epoch.0, started_at: *started_at };
+            kv.set(keys::EPOCH.to_vec(), Some(encode(&info)))?;
+            effects.epoch_changed = true;
+        }
+        EventKind::NodeRegistered { .. } | EventKind::NodeUrlChanged { .. } => effects.members_changed = true,
+        EventKind::BlobRegistered { object, .. } => {
+            let claim = Claim { end: object.end_epoch.0, event: source };
+            update(kv, &object.blob_id, |record| record.register(now, object.size, claim))?;
+            effects.registered.push(object.blob_id);
+        }
+        EventKind::BlobCertified { blob_id, certified_epoch, end_epoch, .. } => {
+            let claim = Claim { end: end_epoch.0, event: source };
+            update(kv, blob_id, |record| record.certify(now, *certified_epoch, claim))?;
+            effects.certified.push(*blob_id);
+        }
+        EventKind::BlobInvalidated { blob_id, .. } => {
+            update(kv, blob_id, |record| record.invalid = Some(source))?;
+            effects.invalidated.push(*blob_id);
+        }
+    }
+    Ok(())
+}
+
+/// Changes the record of a blob and keeps the index by end epoch in step.
+fn update<K: Kv>(
+    kv: &mut Overlay<'_, K>,
+    blob: &BlobId,
+    change: impl FnOnce(&mut BlobRecord),
+) -> Result<(), LedgerError> {
+    let mut record = record(kv, blob)?.unwrap_or_default();
+    let before = record.end();
+    change(&mut record);
+    let after = record.end();
+    if before != after {
+        if let Some(end) = before {
+            kv.set(keys::expiry(end, blob), None)?;
+        }
+        if let Some(end) = after {
+            kv.set(keys::expiry(end, blob), Some(Vec::new()))?;
+        }
+    }
+    kv.set(keys::blob(blob), Some(encode(&record)))?;
+    Ok(())
+}
+
+/// Drops journal entries that are too old to be needed, once in a while.
+fn prune_journal<K: Kv>(kv: &mut Overlay<'_, K>, block: u64) -> Result<(), LedgerError> {
+    let floor = undo_floor(kv)?;
+    if block < floor + 2 * UNDO_BLOCKS {
+        return Ok(());
+    }
+    let floor = block - UNDO_BLOCKS;
+    for key in kv.range(keys::UNDO_PREFIX)?.into_keys() {
+        if keys::undo_position(&key).is_none_or(|(block, _)| block < floor) {
+            kv.set(key, None)?;
+        }
+    }
+    kv.set(keys::UNDO_FLOOR.to_vec(), Some(encode(&floor)))?;
+    Ok(())
+}
+
+fn undo_floor<K: Kv>(kv: &Overlay<'_, K>) -> Result<u64, LedgerError> {
+    Ok(kv.get(keys::UNDO_FLOOR)?.and_then(|bytes| decode(&bytes)).unwrap_or_default())
+}
+
+/// Cursor movements shorter than this over blocks without events are not worth a disk write.
+const SKIP_BLOCKS_MIN: u64 = 64;
+
+/// Moves the cursor forward over blocks that hold no events.
+pub(crate) fn skip_to<K: Kv>(kv: &mut Overlay<'_, K>, to: &EventCursor) -> Result<(), LedgerError> {
+    let mut progress = progress(kv)?;
+    if to.block >= progress.cursor.block.saturating_add(SKIP_BLOCKS_MIN) {
+        progress.cursor = *to;
+        kv.set(keys::CURSOR.to_vec(), Some(encode(&progress)))?;
+    }
+    Ok(())
+}
+
+/// What a rollback did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RolledBack {
+    /// Undone back to the cursor, so many events.
+    Undone(u64),
+    /// The journal does not reach back that far: everything was dropped, events start over.
+    StartOver,
+}
+
+/// Takes back every event after `to`.
+pub(crate) fn rollback<K: Kv>(kv: &mut Overlay<'_, K>, to: &EventCursor) -> Result<RolledBack, LedgerError> {
+    let mut progress = progress(kv)?;
+    // The sweep may have passed an epoch that did not happen.
+    kv.set(keys::SWEPT.to_vec(), None)?;
+    if to.block < undo_floor(kv)? {
+        for prefix in [keys::BLOB_PREFIX, keys::EXPIRY_PREFIX, keys::UNDO_PREFIX, keys::MISSING_PREFIX] {
+            for key in kv.range(prefix)?.into_keys() {
+                kv.set(key, None)?;
+            }
+        }
+        for key in [keys::CURSOR, keys::EPOCH, keys::UNDO_FLOOR] {
+            kv.set(key.to_vec(), None)?;
+        }
+        return Ok(RolledBack::StartOver);
+    }
+    let mut undone = 0;
+    for (key, bytes) in kv.range(keys::UNDO_PREFIX)?.into_iter().rev() {
+        if keys::undo_position(&key).is_some_and(|at| at <= position(to)) {
+            break;
+        }
+        for (key, before) in decode::<Undo>(&bytes).unwrap_or_default().into_iter().rev() {
+            kv.set(key, before)?;
+        }
+        kv.set(key, None)?;
+        undone += 1;
+    }
+    progress.cursor = *to;
+    progress.events = progress.events.saturating_sub(undone);
+    kv.set(keys::CURSOR.to_vec(), Some(encode(&progress)))?;
+    Ok(RolledBack::Undone(undone))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+use std::collections::BTreeMap;
+
+use floe_chain::{Address, BlobObject, TxHash};
+use floe_protocol::ObjectId;
+use floe_redstuff::EncodingType;
+use floe_store::StoreError;
+use proptest::prelude::*;
+
+use super::*;
+use crate::ledger::record::Standing;
+
+type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+
+#[derive(Clone, Default)]
+struct Memory(Rows);
+
+impl Kv for Memory {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.0.get(key).cloned())
+    }
+
+    fn range(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        Ok(self.0.iter().filter(|(key, _)| key.starts_with(prefix)).map(|(k, v)| (k.clone(), v.clone())).collect())
+    }
+}
+
+impl Memory {
+    fn commit(&mut self, changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>) {
+        for (key, value) in changes {
+            match value {
+                Some(value) => self.0.insert(key, value),
+                None => self.0.remove(&key),
+            };
+        }
+    }
+
+    fn apply(&mut self, events: &[ChainEvent]) -> Effects {
+        let mut effects = Effects::default();
+        let mut overlay = Overlay::new(self);
+        for event in events {
+            apply(&mut overlay, event, &mut effects).expect("memory does not fail");
+        }
+        let changes = overlay.into_changes();
+        self.commit(changes);
+        effects
+    }
+
+    fn rollback(&mut self, to: &EventCursor) -> RolledBack {
+        let mut overlay = Overlay::new(self);
+        let outcome = rollback(&mut overlay, to).expect("memory does not fail");
+        let changes = overlay.into_changes();
+        self.commit(changes);
+        outcome
+    }
+
+    fn standing(&self, blob: &BlobId) -> Standing {
+        let overlay = Overlay::new(self);
+        let now = Epoch(epoch(&overlay).expect("ok").map_or(0, |info| info.epoch));
+        record(&overlay, blob).expect("ok").map_or(Standing::Unknown, |record| record.standing(now))
+    }
+
+    /// Everything but the journal and the cursor.
+    fn facts(&self) -> Rows {
+        let hidden = |key: &[u8]| {
+            key.starts_with(keys::UNDO_PREFIX) || [keys::CURSOR, keys::SWEPT, keys::UNDO_FLOOR].contains(&key)
+        };
+        self.0.iter().filter(|(key, _)| !hidden(key)).map(|(k, v)| (k.clone(), v.clone())).collect()
+    }
+}
+
+fn blob(tag: u8) -> BlobId {
+    BlobId::from_bytes([tag; 32])
+}
+
+fn at(block: u64, kind: EventKind) -> ChainEvent {
+    let cursor = EventCursor { block, log_index: 0, block_hash: [0; 32] };
+    ChainEvent { cursor, tx: TxHash::from_bytes([u8::try_from(block % 256).expect("small"); 32]), kind }
+}
+
+fn registered(tag: u8, end: u32) -> EventKind {
+    let object = BlobObject {
+        object_id: ObjectId::from_number(1),
+        blob_id: blob(tag),
+        owner: Address::default(),
+        size: 7,
+        encoding_type: EncodingType::Rs2,
+        registered_epoch: Epoch(1),
+        certified_epoch: None,
+        end_epoch: Epoch(end),
+    };
+    EventKind::BlobRegistered { object, cost: 1 }
+}
+
+fn certified(tag: u8, end: u32) -> EventKind {
+    EventKind::BlobCertified {
+        blob_id: blob(tag),
+        object_id: ObjectId::from_number(1),
+        certified_epoch: Epoch(1),
+        end_epoch: Epoch(end),
+    }
+}
+
+fn new_epoch(epoch: u32) -> EventKind {
+    EventKind::EpochChanged { epoch: Epoch(epoch), started_at: 0 }
+}
+
+#[test]
+fn a_blob_from_registration_to_its_end() {
+    let mut state = Memory::default();
+    let effects = state.apply(&[at(1, new_epoch(1)), at(2, registered(5, 3)), at(3, certified(5, 3))]);
+    assert_eq!((effects.registered, effects.certified), (vec![blob(5)], vec![blob(5)]));
+    assert_eq!(state.standing(&blob(5)), Standing::Registered { size: 7, certified: true });
+    assert!(state.0.contains_key(&keys::expiry(Epoch(3), &blob(5))));
+    assert!(state.apply(&[at(4, new_epoch(2)), at(5, new_epoch(3))]).epoch_changed);
+    assert_eq!(state.standing(&blob(5)), Standing::Unknown);
+}
+
+#[test]
+fn an_event_that_comes_twice_counts_once() {
+    let mut state = Memory::default();
+    state.apply(&[at(1, new_epoch(1)), at(2, registered(5, 3))]);
+    let before = state.0.clone();
+    assert_eq!(state.apply(&[at(1, new_epoch(9)), at(2, registered(6, 3))]), Effects::default());
+    assert_eq!(state.0, before);
+}
+
+#[test]
+fn the_index_by_end_follows_the_longest_registration() {
+    let mut state = Memory::default();
+    state.apply(&[at(1, new_epoch(1)), at(2, registered(5, 3)), at(3, registered(5, 8)), at(4, registered(5, 4))]);
+    let index: Vec<_> = state.range(keys::EXPIRY_PREFIX).expect("ok").into_iter().map(|(key, _)| key).collect();
+    assert_eq!(index, vec![keys::expiry(Epoch(8), &blob(5))]);
+}
+
+#[test]
+fn a_rollback_beyond_the_journal_starts_over() {
+    let mut state = Memory::default();
+    state.apply(&[at(1, new_epoch(1)), at(2, registered(5, 3))]);
+    state.apply(&[at(4 * UNDO_BLOCKS, registered(6, 3))]);
+    let to = EventCursor { block: 1, log_index: 0, block_hash: [0; 32] };
+    assert_eq!(state.rollback(&to), RolledBack::StartOver);
+    assert!(state.0.is_empty(), "{:?}", state.0);
+}
+
+fn any_event() -> impl Strategy<Value = EventKind> {
+    prop_oneof![
+        (0u8..4, 1u32..9).prop_map(|(tag, end)| registered(tag, end)),
+        (0u8..4, 1u32..9).prop_map(|(tag, end)| certified(tag, end)),
+        (1u32..9).prop_map(new_epoch),
+        (0u8..4).prop_map(|tag| EventKind::BlobInvalidated { blob_id: blob(tag), epoch: Epoch(1) }),
+    ]
+}
+
+proptest! {
+    /// Taking events back leaves the state as if they had never come, however they were batched.
+    #[test]
+    fn a_rollback_restores_what_was(
+        kept in proptest::collection::vec(any_event(), 0..12),
+        lost in proptest::collection::vec(any_event(), 0..12),
+    ) {
+        let number = |events: Vec<EventKind>, from: u64| -> Vec<ChainEvent> {
+            events.into_iter().zip(from..).map(|(kind, block)| at(block, kind)).collect()
+        };
+        let fork = 1 + kept.len() as u64;
+        let kept = number(kept, 1);
+        let mut state = Memory::default();
+        state.apply(&kept);
+        let before = state.facts();
+        for event in number(lost, fork) {
+            state.apply(&[event]);
+        }
+        let to = EventCursor { block: fork - 1, log_index: 0, block_hash: [0; 32] };
+        state.rollback(&to);
+        prop_assert_eq!(state.facts(), before);
+        prop_assert_eq!(progress(&Overlay::new(&state)).expect("ok").events, kept.len() as u64);
+    }
+}

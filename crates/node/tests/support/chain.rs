@@ -1,0 +1,208 @@
+//! A control plane in memory: the test says what happens on chain, nodes see it as events.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use floe_chain::{
+    Address, Balances, BlobObject, ChainError, ChainEvent, ControlPlane, EventCursor, EventItem, EventKind,
+    EventStream, NetworkInfo, RegisterBlob, Registered, TxHash,
+};
+use floe_protocol::{Certificate, Committee, Epoch, ObjectId};
+use floe_redstuff::{BlobId, EncodingType, VerifiedMetadata};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+pub struct TestChain {
+    state: Mutex<State>,
+    /// Items so far; followers wait for it to grow.
+    length: watch::Sender<usize>,
+    pub advances: AtomicU64,
+}
+
+struct State {
+    committee: Committee,
+    block: u64,
+    items: Vec<EventItem>,
+    /// The events that still count.
+    canonical: Vec<ChainEvent>,
+    down: bool,
+}
+
+impl TestChain {
+    /// A launched network in epoch 1.
+    pub fn new(committee: Committee) -> Arc<Self> {
+        let state = State { committee, block: 0, items: Vec::new(), canonical: Vec::new(), down: false };
+        let chain =
+            Arc::new(Self { state: Mutex::new(state), length: watch::Sender::new(0), advances: AtomicU64::new(0) });
+        chain.new_epoch(1);
+        chain
+    }
+
+    pub fn emit(&self, kind: EventKind) -> EventCursor {
+        let mut state = self.state.lock();
+        state.block += 1;
+        let cursor = EventCursor { block: state.block, log_index: 0, block_hash: [1; 32] };
+        let tx = TxHash::from_bytes([u8::try_from(state.block % 256).unwrap(); 32]);
+        let event = ChainEvent { cursor, tx, kind };
+        state.canonical.push(event.clone());
+        state.items.push(EventItem::Event(event));
+        self.length.send_replace(state.items.len());
+        cursor
+    }
+
+    pub fn new_epoch(&self, epoch: u32) {
+        {
+            let mut state = self.state.lock();
+            state.committee = state.committee.with_epoch(Epoch(epoch));
+        }
+        self.emit(EventKind::EpochChanged { epoch: Epoch(epoch), started_at: 1 });
+    }
+
+    pub fn register(&self, metadata: &VerifiedMetadata, end_epoch: u32) -> EventCursor {
+        let object = BlobObject {
+            object_id: ObjectId::from_number(1),
+            blob_id: *metadata.blob_id(),
+            owner: Address::default(),
+            size: metadata.unencoded_length(),
+            encoding_type: EncodingType::Rs2,
+            registered_epoch: Epoch(1),
+            certified_epoch: None,
+            end_epoch: Epoch(end_epoch),
+        };
+        self.emit(EventKind::BlobRegistered { object, cost: 1 })
+    }
+
+    pub fn certify(&self, blob: &BlobId, end_epoch: u32) {
+        self.emit(EventKind::BlobCertified {
+            blob_id: *blob,
+            object_id: ObjectId::from_number(1),
+            certified_epoch: Epoch(1),
+            end_epoch: Epoch(end_epoch),
+        });
+    }
+
+    pub fn invalidate(&self, blob: &BlobId) {
+        self.emit(EventKind::BlobInvalidated { blob_id: *blob, epoch: Epoch(1) });
+    }
+
+    /// Everything after the cursor did not happen.
+    pub fn reorganise(&self, to: EventCursor) {
+        let mut state = self.state.lock();
+        state.canonical.retain(|event| event.cursor <= to);
+        state.items.push(EventItem::Rollback(to));
+        self.length.send_replace(state.items.len());
+    }
+
+    /// From now on no call gets through, and streams break off.
+    pub fn take_down(&self) {
+        self.state.lock().down = true;
+    }
+
+    fn check(&self) -> Result<(), ChainError> {
+        if !self.state.lock().down {
+            return Ok(());
+        }
+        Err(ChainError::InvalidArgument { detail: "the test chain is down".to_owned() })
+    }
+}
+
+struct Follower {
+    chain: Arc<TestChain>,
+    backlog: VecDeque<EventItem>,
+    next: usize,
+    grown: watch::Receiver<usize>,
+}
+
+impl Follower {
+    async fn next(mut self) -> Option<(Result<EventItem, ChainError>, Self)> {
+        loop {
+            if let Err(error) = self.chain.check() {
+                return Some((Err(error), self));
+            }
+            if let Some(item) = self.backlog.pop_front() {
+                return Some((Ok(item), self));
+            }
+            let item = self.chain.state.lock().items.get(self.next).cloned();
+            if let Some(item) = item {
+                self.next += 1;
+                return Some((Ok(item), self));
+            }
+            self.grown.changed().await.ok()?;
+        }
+    }
+}
+
+/// What nodes hold: a handle, because streams need an owned chain.
+pub struct Handle(pub Arc<TestChain>);
+
+#[async_trait]
+impl ControlPlane for Handle {
+    async fn network(&self) -> Result<NetworkInfo, ChainError> {
+        self.0.check()?;
+        let state = self.0.state.lock();
+        Ok(NetworkInfo {
+            n_shards: state.committee.n_shards(),
+            epoch: state.committee.epoch(),
+            epoch_started_at: 1,
+            epoch_duration_secs: 1,
+            max_epochs_ahead: 50,
+            storage_price: 1,
+            write_price: 1,
+            payment_token_symbol: "TEST".to_owned(),
+            payment_token_decimals: 6,
+            chain_id: 1,
+        })
+    }
+
+    async fn committee(&self) -> Result<Committee, ChainError> {
+        self.0.check()?;
+        Ok(self.0.state.lock().committee.clone())
+    }
+
+    async fn register_blobs(&self, _: &[RegisterBlob]) -> Result<Vec<Registered>, ChainError> {
+        Err(ChainError::NoWallet)
+    }
+
+    async fn certify_blob(&self, _: ObjectId, _: &Certificate) -> Result<TxHash, ChainError> {
+        Err(ChainError::NoWallet)
+    }
+
+    async fn blob_object(&self, _: ObjectId) -> Result<Option<BlobObject>, ChainError> {
+        Ok(None)
+    }
+
+    async fn available_until(&self, _: &BlobId) -> Result<Option<Epoch>, ChainError> {
+        Ok(None)
+    }
+
+    async fn certified_event(&self, _: &BlobId) -> Result<Option<ChainEvent>, ChainError> {
+        Ok(None)
+    }
+
+    async fn advance_epoch_if_due(&self) -> Result<bool, ChainError> {
+        self.0.advances.fetch_add(1, Ordering::Relaxed);
+        Ok(false)
+    }
+
+    async fn events(&self, after: EventCursor) -> Result<EventStream, ChainError> {
+        self.0.check()?;
+        let grown = self.0.length.subscribe();
+        let state = self.0.state.lock();
+        let mut backlog: VecDeque<_> =
+            state.canonical.iter().filter(|event| event.cursor > after).cloned().map(EventItem::Event).collect();
+        let end = EventCursor { block: state.block, log_index: EventCursor::END_OF_BLOCK, block_hash: [1; 32] };
+        backlog.push_back(EventItem::CaughtUp(end));
+        let follower = Follower { chain: self.0.clone(), backlog, next: state.items.len(), grown };
+        Ok(Box::pin(futures::stream::unfold(follower, Follower::next)))
+    }
+
+    fn signer_address(&self) -> Option<Address> {
+        None
+    }
+
+    async fn balances(&self) -> Result<Balances, ChainError> {
+        Err(ChainError::NoWallet)
+    }
+}

@@ -61,11 +61,8 @@ impl Core {
     pub(crate) fn open(options: &ChainOptions) -> Result<Self, DevChainError> {
         let (database, fresh) = db::open(options)?;
         if fresh {
-            let meta = [
-                ("format", db::FORMAT),
-                ("chain_id", options.chain_id),
-                ("hardfork", options.hardfork.number()),
-            ];
+            let meta =
+                [("format", db::FORMAT), ("chain_id", options.chain_id), ("hardfork", options.hardfork.number())];
             write::append(&database, &block::genesis(options, wall_secs()), &meta)?;
         }
         let snapshot = Snapshot::new(&database)?;
@@ -193,7 +190,12 @@ impl Core {
         let none = crate::diff::Diff::default();
         let changed = block.as_ref().map_or(&none, |block| &block.changes.diff);
         let sealed = block.iter().flat_map(|block| &block.txs).map(|tx| *tx.tx.tx_hash());
-        self.work.lock().pool.settle(batch, sealed, invalid.into_iter(), nonces.into_iter().chain(write::nonces(changed)));
+        self.work.lock().pool.settle(
+            batch,
+            sealed,
+            invalid.into_iter(),
+            nonces.into_iter().chain(write::nonces(changed)),
+        );
         Ok(())
     }
 

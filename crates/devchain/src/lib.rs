@@ -112,7 +112,8 @@ impl DevChain {
     pub fn open(options: ChainOptions) -> Result<Self, DevChainError> {
         let core = Arc::new(Core::open(&options)?);
         let sealing = core.clone();
-        let sealer = std::thread::Builder::new().name("devchain-sealer".into()).spawn(move || sealing.seal_until_stopped());
+        let sealer =
+            std::thread::Builder::new().name("devchain-sealer".into()).spawn(move || sealing.seal_until_stopped());
         let sealer = sealer.map_err(DevChainError::Serve)?;
         Ok(Self(Arc::new(Running { core, sealer: Some(sealer) })))
     }

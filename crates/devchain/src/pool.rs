@@ -9,8 +9,8 @@ use alloy::{
     primitives::{Address, B256},
 };
 use std::{
-    collections::{BTreeMap, BinaryHeap, HashMap},
     cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -84,14 +84,8 @@ impl Pool {
         self.make_room(address, nonce, &tx, bytes)?;
         let (waiter, receiver) = oneshot::channel();
         self.arrivals += 1;
-        let entry = Entry {
-            tx,
-            bytes,
-            arrival: self.arrivals,
-            since: Instant::now(),
-            sealing: false,
-            waiter: Some(waiter),
-        };
+        let entry =
+            Entry { tx, bytes, arrival: self.arrivals, since: Instant::now(), sealing: false, waiter: Some(waiter) };
         self.bytes += bytes;
         self.by_hash.insert(hash, (address, nonce));
         let sender = self.senders.entry(address).or_default();
@@ -138,7 +132,9 @@ impl Pool {
         let mut ready: BinaryHeap<_> = self
             .senders
             .iter()
-            .filter_map(|(address, sender)| Some(Reverse((sender.txs.get(&sender.next)?.arrival, *address, sender.next))))
+            .filter_map(|(address, sender)| {
+                Some(Reverse((sender.txs.get(&sender.next)?.arrival, *address, sender.next)))
+            })
             .collect();
         let mut batch = Vec::new();
         while batch.len() < max

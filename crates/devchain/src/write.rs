@@ -77,10 +77,9 @@ fn put_state(write: &WriteTransaction, diff: &Diff) -> Result<Diff, DevChainErro
     let mut accounts = write.open_table(ACCOUNTS)?;
     for (address, row) in &diff.accounts {
         let before = match row {
-            Some(row) => accounts.insert(
-                &address.0.0,
-                (row.nonce, &row.balance.to_be_bytes::<32>(), &row.code_hash.0),
-            )?,
+            Some(row) => {
+                accounts.insert(&address.0.0, (row.nonce, &row.balance.to_be_bytes::<32>(), &row.code_hash.0))?
+            }
             None => accounts.remove(&address.0.0)?,
         };
         old.accounts.insert(*address, before.map(|guard| account_row(guard.value())));

@@ -8,7 +8,10 @@ use alloy::{
     rpc::types::TransactionRequest,
 };
 use revm::{
-    context::{TxEnv, result::{ExecutionResult, HaltReason}},
+    context::{
+        TxEnv,
+        result::{ExecutionResult, HaltReason},
+    },
     context_interface::either::Either,
 };
 

@@ -2,10 +2,7 @@
 
 use super::RpcError;
 use crate::{chain::Core, convert, pool::Outcome};
-use alloy::{
-    primitives::B256,
-    rpc::types::TransactionReceipt,
-};
+use alloy::{primitives::B256, rpc::types::TransactionReceipt};
 
 /// Takes a transaction in and waits until it is durable, or known to wait for a lower nonce.
 ///

@@ -153,12 +153,10 @@ impl Subscriptions {
         for number in self.served.number + 1..=now.number {
             // Absent only if blocks were taken back meanwhile; the next call deals with that.
             let Some(stored) = snapshot.header(number)? else { return Ok(out) };
-            let wants_logs = |topic: &Topic| matches!(topic, Topic::Logs(f) if f.matches_bloom(stored.header.logs_bloom));
-            let logs = if self.topics.values().any(wants_logs) {
-                convert::block_logs(&snapshot, number)?
-            } else {
-                Vec::new()
-            };
+            let wants_logs =
+                |topic: &Topic| matches!(topic, Topic::Logs(f) if f.matches_bloom(stored.header.logs_bloom));
+            let logs =
+                if self.topics.values().any(wants_logs) { convert::block_logs(&snapshot, number)? } else { Vec::new() };
             for (id, topic) in &self.topics {
                 match topic {
                     Topic::NewHeads => out.push(event(*id, &convert::header(&stored))?),

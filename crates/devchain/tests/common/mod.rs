@@ -27,16 +27,8 @@ impl Served {
         let port = listener.local_addr().unwrap().port();
         let (stop, stopped) = oneshot::channel::<()>();
         let served = chain.clone();
-        let task = tokio::spawn(async move {
-            served.serve(listener, async { drop(stopped.await) }).await
-        });
-        Self {
-            chain,
-            http: format!("http://127.0.0.1:{port}"),
-            ws: format!("ws://127.0.0.1:{port}"),
-            stop,
-            task,
-        }
+        let task = tokio::spawn(async move { served.serve(listener, async { drop(stopped.await) }).await });
+        Self { chain, http: format!("http://127.0.0.1:{port}"), ws: format!("ws://127.0.0.1:{port}"), stop, task }
     }
 
     pub async fn memory() -> Self {

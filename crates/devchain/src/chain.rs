@@ -56,6 +56,8 @@ pub(crate) struct Core {
 
 /// Why a raw transaction was refused, in the words of geth.
 pub(crate) type Refusal = String;
+/// A transaction that can never run, and why.
+pub(crate) type Invalid = (B256, Refusal);
 
 impl Core {
     pub(crate) fn open(options: &ChainOptions) -> Result<Self, DevChainError> {
@@ -206,7 +208,7 @@ impl Core {
         &self,
         txs: &[PoolTx],
         even_if_empty: bool,
-    ) -> Result<(Option<NewBlock>, Vec<(B256, String)>), DevChainError> {
+    ) -> Result<(Option<NewBlock>, Vec<Invalid>), DevChainError> {
         let snapshot = self.snapshot()?;
         let state = StateView::latest(&snapshot)?;
         let parent = snapshot.known_header(snapshot.head()?)?;

@@ -20,7 +20,7 @@ const CACHE_BYTES: usize = 64 * 1024 * 1024;
 /// `format`, `chain_id`, `hardfork`, `time_offset`, `fork`: all numbers.
 pub(crate) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 /// Number → hash, encoded size of the block in bytes, logs bloom, header in RLP.
-pub(crate) const HEADERS: TableDefinition<u64, (&[u8; 32], u64, &[u8; 256], &[u8])> = TableDefinition::new("headers");
+pub(crate) const HEADERS: TableDefinition<u64, HeaderRow<'static>> = TableDefinition::new("headers");
 /// Block hash → number.
 pub(crate) const NUMBERS: TableDefinition<&[u8; 32], u64> = TableDefinition::new("numbers");
 /// (Block number, index) → sender, created contract, gas used, index in the block of the first log, transaction,
@@ -29,7 +29,7 @@ pub(crate) const TXS: TableDefinition<(u64, u32), TxRow<'static>> = TableDefinit
 /// Transaction hash → (block number, index).
 pub(crate) const PLACES: TableDefinition<&[u8; 32], (u64, u32)> = TableDefinition::new("places");
 /// Address → nonce, balance, code hash. Empty accounts have no row.
-pub(crate) const ACCOUNTS: TableDefinition<&[u8; 20], (u64, &[u8; 32], &[u8; 32])> = TableDefinition::new("accounts");
+pub(crate) const ACCOUNTS: TableDefinition<&[u8; 20], AccountRow<'static>> = TableDefinition::new("accounts");
 /// Address and slot → value. Zero has no row.
 pub(crate) const STORAGE: TableDefinition<&[u8; 52], &[u8; 32]> = TableDefinition::new("storage");
 /// Code hash → code.
@@ -37,6 +37,8 @@ pub(crate) const CODE: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new(
 /// Number → the values that the block overwrote, an encoded [`crate::diff::Diff`].
 pub(crate) const UNDO: TableDefinition<u64, &[u8]> = TableDefinition::new("undo");
 
+pub(crate) type HeaderRow<'a> = (&'a [u8; 32], u64, &'a [u8; 256], &'a [u8]);
+pub(crate) type AccountRow<'a> = (u64, &'a [u8; 32], &'a [u8; 32]);
 pub(crate) type TxRow<'a> = (&'a [u8; 20], Option<&'a [u8; 20]>, u64, u32, &'a [u8], &'a [u8]);
 
 /// A header as it is stored.

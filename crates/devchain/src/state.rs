@@ -2,7 +2,7 @@
 
 use crate::{
     DevChainError,
-    db::{ACCOUNTS, CODE, HEADERS, STORAGE, Snapshot, UNDO, corrupt},
+    db::{self, ACCOUNTS, CODE, HEADERS, STORAGE, Snapshot, UNDO, corrupt},
     diff::{AccountRow, Diff, slot_key},
     limits::STATE_HISTORY_BLOCKS,
 };
@@ -15,10 +15,10 @@ use revm::{
 
 /// State after one block.
 pub(crate) struct StateView {
-    accounts: ReadOnlyTable<&'static [u8; 20], (u64, &'static [u8; 32], &'static [u8; 32])>,
+    accounts: ReadOnlyTable<&'static [u8; 20], db::AccountRow<'static>>,
     storage: ReadOnlyTable<&'static [u8; 52], &'static [u8; 32]>,
     code: ReadOnlyTable<&'static [u8; 32], &'static [u8]>,
-    headers: ReadOnlyTable<u64, (&'static [u8; 32], u64, &'static [u8; 256], &'static [u8])>,
+    headers: ReadOnlyTable<u64, db::HeaderRow<'static>>,
     /// What later blocks overwrote; empty at the latest block.
     past: Diff,
 }

@@ -124,7 +124,8 @@ pub fn keep(contract: Address, word: u64) -> TransactionRequest {
 }
 
 pub async fn send(provider: &DynProvider, request: TransactionRequest) -> TransactionReceipt {
-    provider.send_transaction(request).await.unwrap().get_receipt().await.unwrap()
+    let pending = provider.send_transaction(request).await.unwrap();
+    pending.with_timeout(Some(Duration::from_secs(20))).get_receipt().await.unwrap()
 }
 
 /// Polls until `done` says so.

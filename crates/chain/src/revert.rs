@@ -75,9 +75,9 @@ mod tests {
 
     #[test]
     fn errors_keep_their_name_and_arguments() {
-        let error = Committee::NoQuorum { got: U256::from(3), needed: U256::from(7) };
+        let error = Committee::NoQuorum { weight: U256::from(3), needed: U256::from(7) };
         let decoded = decode(&error.abi_encode());
-        assert_eq!((decoded.name.as_str(), decoded.detail.as_str()), ("NoQuorum", "got: 3, needed: 7"));
+        assert_eq!((decoded.name.as_str(), decoded.detail.as_str()), ("NoQuorum", "weight: 3, needed: 7"));
 
         let error = Blobs::WrongBlobId { expected: FixedBytes([1; 32]), got: FixedBytes([2; 32]) };
         let decoded = decode(&error.abi_encode());

@@ -270,14 +270,7 @@ impl Rpc {
 
     /// A request that changes nothing, tried until [`PATIENCE`] is over.
     pub(crate) async fn patiently<R: RpcRecv>(&self, method: &'static str, params: Value) -> Result<R, Failure> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut pause = Backoff::default();
-        loop {
-            match self.once(method, params.clone()).await {
-                Err(failure) if failure.is_transient() && Instant::now() < deadline => pause.wait().await,
-                outcome => return outcome,
-            }
-        }
+        retry(PATIENCE, || self.once(method, params.clone())).await
     }
 
     /// As [`patiently`](Self::patiently), with the error for callers.
@@ -315,6 +308,21 @@ impl Rpc {
                 None => self.error("eth_call", failure),
             })?;
         C::abi_decode_returns(&data).map_err(|e| ChainError::BadAnswer { method: what, detail: e.to_string() })
+    }
+}
+
+/// Tries again after transient failures, until the time is over.
+pub(crate) async fn retry<T, F: Future<Output = Result<T, Failure>>>(
+    patience: Duration,
+    mut request: impl FnMut() -> F,
+) -> Result<T, Failure> {
+    let deadline = Instant::now() + patience;
+    let mut pause = Backoff::default();
+    loop {
+        match request().await {
+            Err(failure) if failure.is_transient() && Instant::now() < deadline => pause.wait().await,
+            outcome => return outcome,
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The control plane on every chain there is: the same suite on the embedded one and, where `FLOE_ANVIL` names its
 //! binary, on anvil.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+
 mod support;
 
 mod control_plane {
@@ -9,6 +11,7 @@ mod control_plane {
     mod events;
     mod faults;
     mod funds;
+    mod hostile;
     mod network;
     mod proxy;
     mod reorganisation;

@@ -20,7 +20,7 @@ use crate::{
 
 /// Nodes whose entries are asked for at once.
 const NODES_AT_ONCE: usize = 16;
-/// Blocks searched at once for a certificate where the endpoint refuses to search all.
+/// Blocks searched at once for a certificate where the endpoint refuses to search all; halved where that is too many.
 const SEARCH_BLOCKS: u64 = 2_000;
 
 impl Inner {
@@ -172,19 +172,15 @@ impl Inner {
         }
         let head: U64 = self.rpc.get("eth_blockNumber", json!([])).await?;
         let (first, head) = (self.config.contracts.first_block, head.to::<u64>());
-        match self.certificates(blob, first, head).await {
-            Ok(logs) => return self.latest_of(&logs),
-            Err(Failure::Refused(_)) => {}
-            Err(failure) => return Err(self.rpc.error("eth_getLogs", failure)),
-        }
-        let mut end = head;
+        let (mut end, mut blocks) = (head, u64::MAX);
         loop {
-            let begin = end.saturating_sub(SEARCH_BLOCKS - 1).max(first);
-            let logs = self.certificates(blob, begin, end).await.map_err(|e| self.rpc.error("eth_getLogs", e))?;
-            if !logs.is_empty() || begin <= first {
-                return self.latest_of(&logs);
+            let begin = end.saturating_sub(blocks - 1).max(first);
+            match self.certificates(blob, begin, end).await {
+                Ok(logs) if logs.is_empty() && begin > first => end = begin - 1,
+                Ok(logs) => return self.latest_of(&logs),
+                Err(Failure::Refused(_)) if begin < end => blocks = (blocks / 2).min(SEARCH_BLOCKS),
+                Err(failure) => return Err(self.rpc.error("eth_getLogs", failure)),
             }
-            end = begin - 1;
         }
     }
 

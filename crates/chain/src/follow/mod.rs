@@ -16,20 +16,22 @@ use std::{collections::VecDeque, time::Duration};
 
 use alloy::{
     primitives::{B256, U64},
-    rpc::types::Log,
+    rpc::{json_rpc::RpcRecv, types::Log},
 };
 use futures::stream;
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(crate) use self::decode::{certified_topic, decode};
 use self::{decode::decode_logs, history::History, wait::Waiter};
 use crate::{
     ChainConfig, ChainError, ContractAddresses, EventCursor, EventItem, EventStream,
-    rpc::{Backoff, Failure, Header, Rpc, block_tag},
+    rpc::{Backoff, Failure, Header, Rpc, block_tag, retry},
 };
 
 /// Most blocks whose logs are asked for at once; halved as long as the endpoint finds it too many.
 const RANGE_BLOCKS_MAX: u64 = 2_000;
+/// How long a request is repeated before the step it belongs to is given up and begun again.
+const STEP_PATIENCE: Duration = Duration::from_secs(2);
 /// How far to go back when none of the known blocks is part of the chain any more.
 const BLIND_ROLLBACK_BLOCKS: u64 = 256;
 
@@ -146,16 +148,7 @@ impl Follower {
 
     async fn step(&mut self) -> Result<Step, ChainError> {
         if self.suspicious {
-            let got: U64 = self
-                .follow
-                .rpc
-                .once("eth_chainId", json!([]))
-                .await
-                .map_err(|failure| self.follow.rpc.error("eth_chainId", failure))?;
-            let (got, expected) = (got.to::<u64>(), self.follow.chain_id);
-            if got != expected {
-                return Err(ChainError::WrongChain { got, expected });
-            }
+            self.expect_same_chain().await?;
             tracing::info!("the chain answers again");
             self.suspicious = false;
         }
@@ -213,6 +206,8 @@ impl Follower {
     /// Finds the newest known block that is still part of the chain. They are part of it up to some point, so halving
     /// finds it.
     async fn roll_back(&mut self, target: &Header) -> Result<Step, ChainError> {
+        // Another chain has another history too, but that is no reorganisation.
+        self.expect_same_chain().await?;
         let (mut good, mut bad) = (0, self.history.len_up_to(target.number));
         while good < bad {
             let middle = good + (bad - good) / 2;
@@ -308,8 +303,11 @@ impl Follower {
             "toBlock": block_tag(to),
         }]);
         let headers = blocks.map(|block| ("eth_getBlockByNumber", json!([block_tag(block), false])));
-        let (logs, headers) =
-            self.follow.rpc.once_batch::<Vec<Log>, Option<Header>, 2>(("eth_getLogs", filter), headers).await?;
+        let batch = || {
+            let logs = ("eth_getLogs", filter.clone());
+            self.follow.rpc.once_batch::<Vec<Log>, Option<Header>, 2>(logs, headers.clone())
+        };
+        let (logs, headers) = retry(STEP_PATIENCE, batch).await?;
         Ok((logs, headers.map(|header| header.map(|header| header.hash))))
     }
 
@@ -327,8 +325,18 @@ impl Follower {
     }
 
     async fn header(&self, tag: String) -> Result<Option<Header>, ChainError> {
-        let method = "eth_getBlockByNumber";
-        let answer = self.follow.rpc.once(method, json!([tag, false])).await;
-        answer.map_err(|failure| self.follow.rpc.error(method, failure))
+        self.ask("eth_getBlockByNumber", json!([tag, false])).await
+    }
+
+    async fn expect_same_chain(&self) -> Result<(), ChainError> {
+        let got = self.ask::<U64>("eth_chainId", json!([])).await?.to::<u64>();
+        let expected = self.follow.chain_id;
+        if got == expected { Ok(()) } else { Err(ChainError::WrongChain { got, expected }) }
+    }
+
+    async fn ask<R: RpcRecv>(&self, method: &'static str, params: Value) -> Result<R, ChainError> {
+        let rpc = &self.follow.rpc;
+        let answer = retry(STEP_PATIENCE, || rpc.once(method, params.clone())).await;
+        answer.map_err(|failure| rpc.error(method, failure))
     }
 }

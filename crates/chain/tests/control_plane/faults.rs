@@ -3,6 +3,7 @@
 use floe_chain::{ChainConfig, ControlPlane as _, EventCursor, EventItem, EvmChain};
 
 use super::{
+    hostile::Hostile,
     network::{Network, all_events, new_blob, next, next_event},
     proxy::Proxy,
 };
@@ -58,10 +59,37 @@ async fn an_endpoint_that_comes_late_is_waited_for() {
         proxy.close().await;
         let config = ChainConfig { rpc_url: proxy.url("http"), ..network.config() };
         let connecting = tokio::spawn(EvmChain::connect(config, None));
-        let early = tokio::time::sleep(std::time::Duration::from_millis(200));
-        early.await;
+        tokio::time::timeout(std::time::Duration::from_millis(200), std::future::pending::<()>()).await.unwrap_err();
         assert!(!connecting.is_finished());
         proxy.reopen();
         connecting.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_refusals_and_lost_answers_are_got_over() {
+    for chain in chains().await {
+        let network = Network::launch(chain).await;
+        let direct = network.connect().await;
+        let hostile = Hostile::open(&network.chain.rpc_url).await;
+        let config = ChainConfig { rpc_url: hostile.url.clone(), ..network.config() };
+        let control = EvmChain::connect(config, Some(network.owner.clone())).await.unwrap();
+        assert_eq!(control.committee().await.unwrap().members().len(), 4);
+
+        let blobs: Vec<_> = (0..12).map(|_| new_blob()).collect();
+        let registered = control.register_blobs(&blobs).await.unwrap();
+        for (blob, registered) in blobs.iter().zip(&registered) {
+            assert_eq!(registered.object.blob_id, blob.blob_id);
+        }
+        let first = &registered[0].object;
+        let certificate = network.certificate(first.blob_id).await;
+        let tx = control.certify_blob(first.object_id, &certificate).await.unwrap();
+        network.chain.mine(10).await;
+        assert_eq!(control.certified_event(&first.blob_id).await.unwrap().unwrap().tx, tx);
+
+        let (expected, end) = all_events(&direct, EventCursor::default()).await;
+        // Sent again where the answer was lost, but never twice.
+        assert_eq!(expected.len(), 4 + 1 + 12 + 1, "{}", network.chain.name);
+        assert_eq!(all_events(&control, EventCursor::default()).await, (expected, end), "{}", network.chain.name);
     }
 }

@@ -127,7 +127,7 @@ async fn a_random_history_is_followed_exactly() {
             if roll % 5 < 2 {
                 follow_until_caught_up(&mut stream, &mut events).await;
             }
-            if roll % 2 == 0 {
+            if roll.is_multiple_of(2) {
                 network.chain.reorg(1 + roll % 6).await;
             }
         }

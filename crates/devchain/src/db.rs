@@ -94,6 +94,9 @@ pub(crate) fn corrupt(what: &str, error: &dyn std::fmt::Display) -> DevChainErro
 pub(crate) fn open(options: &ChainOptions) -> Result<(Database, bool), DevChainError> {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES);
+    builder.set_repair_callback(|repair| {
+        tracing::warn!(percent = repair.progress() * 100.0, "the chain file is being repaired");
+    });
     let Some(dir) = &options.dir else {
         let database = builder.create_with_backend(InMemoryBackend::new());
         return database.map(|d| (d, true)).map_err(|e| DevChainError::Storage(Box::new(e.into())));
@@ -173,18 +176,11 @@ impl Snapshot {
         Ok(self.0.open_table(NUMBERS)?.get(&hash.0)?.map(|v| v.value()))
     }
 
-    /// Calls `visit` with number and logs bloom of the blocks `first..=last`, in order, until it says `false`.
-    pub(crate) fn blooms(
-        &self,
-        first: u64,
-        last: u64,
-        mut visit: impl FnMut(u64, Bloom) -> Result<bool, DevChainError>,
-    ) -> Result<(), DevChainError> {
+    /// Calls `visit` with number and logs bloom of the blocks `first..=last`, in order.
+    pub(crate) fn blooms(&self, first: u64, last: u64, mut visit: impl FnMut(u64, Bloom)) -> Result<(), DevChainError> {
         for row in self.0.open_table(HEADERS)?.range(first..=last)? {
             let (number, value) = row?;
-            if !visit(number.value(), Bloom::from(value.value().2))? {
-                break;
-            }
+            visit(number.value(), Bloom::from(value.value().2));
         }
         Ok(())
     }

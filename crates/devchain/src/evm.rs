@@ -37,6 +37,11 @@ impl Rules {
     }
 }
 
+/// The gas limit that a transaction may have: that of the block, and since Osaka at most 2²⁴ (EIP-7825).
+pub(crate) fn tx_gas_max(rules: Rules) -> u64 {
+    if rules.spec.is_enabled_in(SpecId::OSAKA) { BLOCK_GAS_LIMIT.min(1 << 24) } else { BLOCK_GAS_LIMIT }
+}
+
 /// Stands in for the randomness of a beacon chain; anyone can predict it.
 pub(crate) fn prevrandao(number: u64) -> B256 {
     keccak256(number.to_be_bytes())
@@ -118,7 +123,8 @@ pub(crate) fn run_block(
                 run.invalid.push((tx.clone(), invalid_text(&reason)));
             }
             Err(EVMError::Database(error)) => return Err(error),
-            Err(other) => return Err(DevChainError::Execution(other.to_string())),
+            // One transaction that revm cannot run must not end the chain.
+            Err(other) => run.invalid.push((tx.clone(), format!("execution failed: {other}"))),
         }
     }
     Ok(run)

@@ -26,6 +26,8 @@ pub const POOL_PRICE_BUMP_PERCENT: u128 = 10;
 
 /// Entries of a JSON-RPC batch.
 pub const BATCH_ENTRIES_MAX: usize = 1_000;
+/// Entries of one batch in progress at the same time.
+pub const BATCH_CONCURRENCY: usize = 64;
 /// Bytes of a batch response; entries beyond it are answered with an error.
 pub const BATCH_RESPONSE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of an HTTP body or a WebSocket message.
@@ -38,7 +40,7 @@ pub const SOCKET_REQUESTS_MAX: usize = 256;
 pub const SOCKET_SUBSCRIPTIONS_MAX: usize = 128;
 /// Seconds in which the request head must arrive, and after it the body.
 pub const REQUEST_TIMEOUT_SECS: u64 = 30;
-/// Seconds between WebSocket pings; a peer that is silent for two of them is dropped.
+/// Seconds between WebSocket pings; a peer that is silent for three of them is dropped.
 pub const SOCKET_PING_SECS: u64 = 30;
 /// Seconds a connection is given to finish when the chain shuts down.
 pub const SHUTDOWN_GRACE_SECS: u64 = 5;
@@ -47,6 +49,10 @@ pub const SHUTDOWN_GRACE_SECS: u64 = 5;
 pub const LOG_BLOCKS_MAX: u64 = 100_000;
 /// Logs in one answer.
 pub const LOG_RESULTS_MAX: usize = 10_000;
+/// Bytes of topics and data in one answer.
+pub const LOG_RESULT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Addresses and topics in one filter.
+pub const LOG_FILTER_TERMS_MAX: usize = 1_000;
 /// Filters installed by `eth_newFilter` and the like.
 pub const FILTERS_MAX: usize = 1_024;
 /// A filter that is not polled for this long is removed.

@@ -18,7 +18,8 @@ use redb::{Database, ReadableTable, WriteTransaction};
 /// When this returns the block survives `kill -9` and power loss; before, no reader sees it.
 pub(crate) fn append(database: &Database, block: &NewBlock, meta: &[(&str, u64)]) -> Result<(), DevChainError> {
     let mut write = database.begin_write()?;
-    // Each commit carries the allocator state, so that opening after a crash does not read the whole file.
+    // Each commit carries the allocator state, so that opening after a crash does not read the whole file. That takes a
+    // second sync; transactions that queue up share it.
     write.set_quick_repair(true);
     set_meta(&write, meta)?;
     put_block(&write, block)?;

@@ -46,9 +46,9 @@ impl Place {
     }
 }
 
-/// The most gas that the sender can pay for, at most that of a block.
-fn gas_cap(request: &TransactionRequest, place: &Place) -> Result<u64, RpcError> {
-    let asked = request.gas.unwrap_or(BLOCK_GAS_LIMIT).min(BLOCK_GAS_LIMIT);
+/// The most gas that the sender can pay for, at most `most`.
+fn gas_cap(request: &TransactionRequest, place: &Place, most: u64) -> Result<u64, RpcError> {
+    let asked = request.gas.unwrap_or(most).min(most);
     let price = U256::from(request.max_fee_per_gas.or(request.gas_price).unwrap_or(0));
     if price.is_zero() {
         return Ok(asked);
@@ -96,14 +96,14 @@ fn failure(result: ExecutionResult) -> Result<(Bytes, u64), RpcError> {
 
 pub(super) fn call(core: &Core, request: &TransactionRequest, block: BlockId) -> Result<Bytes, RpcError> {
     let place = Place::of(core, block)?;
-    let gas = gas_cap(request, &place)?;
+    let gas = gas_cap(request, &place, BLOCK_GAS_LIMIT)?;
     Ok(failure(run(core, &place, request, gas)?)?.0)
 }
 
 /// The smallest gas limit with which the transaction succeeds, to one part in [`ESTIMATE_PRECISION`], from above.
 pub(super) fn estimate(core: &Core, request: &TransactionRequest, block: BlockId) -> Result<u64, RpcError> {
     let place = Place::of(core, block)?;
-    let mut high = gas_cap(request, &place)?;
+    let mut high = gas_cap(request, &place, evm::tx_gas_max(core.rules))?;
     let plain = request.input.input().is_none_or(|data| data.is_empty()) && request.authorization_list.is_none();
     if let (true, Some(TxKind::Call(to))) = (plain, request.to)
         && high >= TRANSFER_GAS

@@ -31,6 +31,7 @@ impl Filters {
         if logs.as_ref().is_some_and(|filter| filter.get_block_hash().is_some()) {
             return Err(RpcError::invalid_params("a filter cannot follow a single block"));
         }
+        logs.as_deref().map(logs::check).transpose()?;
         let next_block = core.snapshot()?.head()? + 1;
         let mut filters = self.0.lock();
         let now = Instant::now();

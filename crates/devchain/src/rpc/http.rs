@@ -44,8 +44,10 @@ pub(crate) async fn serve(
 ) -> Result<(), DevChainError> {
     let closing = CancellationToken::new();
     let app = App { rpc, closing: closing.clone() };
-    let router =
-        Router::new().route("/", post(handle).get(upgrade)).layer(CorsLayer::very_permissive()).with_state(app);
+    let router = Router::new()
+        .route("/", post(handle).get(upgrade))
+        .layer(CorsLayer::permissive().allow_private_network(true))
+        .with_state(app);
     let connections_max = u32::try_from(options.connections_max).unwrap_or(u32::MAX);
     let slots = Arc::new(Semaphore::new(connections_max as usize));
     tokio::pin!(shutdown);

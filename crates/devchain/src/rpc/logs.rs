@@ -7,12 +7,21 @@ use super::{
 use crate::{
     convert,
     db::Snapshot,
-    limits::{LOG_BLOCKS_MAX, LOG_RESULTS_MAX},
+    limits::{LOG_BLOCKS_MAX, LOG_FILTER_TERMS_MAX, LOG_RESULT_BYTES_MAX, LOG_RESULTS_MAX},
 };
 use alloy::{
     eips::BlockNumberOrTag,
     rpc::types::{Filter, FilterBlockOption, Log},
 };
+
+/// Refuses a filter with more than [`LOG_FILTER_TERMS_MAX`] terms: each costs time for each block.
+pub(super) fn check(filter: &Filter) -> Result<(), RpcError> {
+    let terms = filter.address.len() + filter.topics.iter().map(|topic| topic.len()).sum::<usize>();
+    if terms > LOG_FILTER_TERMS_MAX {
+        return Err(RpcError::limit(format!("filter has {terms} addresses and topics, limit {LOG_FILTER_TERMS_MAX}")));
+    }
+    Ok(())
+}
 
 /// The first and last block that a filter names; `None` if it lies wholly beyond the head.
 pub(super) fn range(snapshot: &Snapshot, filter: &Filter) -> Result<Option<(u64, u64)>, RpcError> {
@@ -50,14 +59,21 @@ pub(super) fn matching(snapshot: &Snapshot, filter: &Filter, first: u64, last: u
         if filter.matches_bloom(bloom) {
             candidates.push(number);
         }
-        Ok(true)
     })?;
     let mut found = Vec::new();
+    let mut bytes = 0;
     for number in candidates {
-        let logs = convert::block_logs(snapshot, number)?;
-        found.extend(logs.into_iter().filter(|log| filter.matches(&log.inner)));
+        for log in convert::block_logs(snapshot, number)? {
+            if filter.matches(&log.inner) {
+                bytes += log.inner.data.data.len() + 32 * log.inner.topics().len();
+                found.push(log);
+            }
+        }
         if found.len() > LOG_RESULTS_MAX {
             return Err(RpcError::limit(format!("query returned more than {LOG_RESULTS_MAX} results")));
+        }
+        if bytes > LOG_RESULT_BYTES_MAX {
+            return Err(RpcError::limit(format!("query returned more than {LOG_RESULT_BYTES_MAX} bytes of logs")));
         }
     }
     Ok(found)
@@ -65,6 +81,7 @@ pub(super) fn matching(snapshot: &Snapshot, filter: &Filter, first: u64, last: u
 
 /// `eth_getLogs`.
 pub(super) fn query(snapshot: &Snapshot, filter: &Filter) -> Result<Vec<Log>, RpcError> {
+    check(filter)?;
     match range(snapshot, filter)? {
         Some((first, last)) => matching(snapshot, filter, first, last),
         None => Ok(Vec::new()),

@@ -16,10 +16,10 @@ pub(crate) use error::RpcError;
 use crate::{
     ServeOptions,
     chain::Core,
-    limits::{BATCH_ENTRIES_MAX, BATCH_RESPONSE_BYTES_MAX},
+    limits::{BATCH_CONCURRENCY, BATCH_ENTRIES_MAX, BATCH_RESPONSE_BYTES_MAX},
 };
 use filters::Filters;
-use futures::future::join_all;
+use futures::{StreamExt, stream::FuturesOrdered};
 use params::Params;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
@@ -77,6 +77,11 @@ fn respond(id: Option<&RawValue>, result: RpcResult) -> String {
     serde_json::to_string(&Response { jsonrpc: "2.0", id, answer }).expect("a response has only string keys")
 }
 
+fn too_large(request: &str) -> String {
+    let id = serde_json::from_str::<Request<'_>>(request).ok().and_then(|request| request.id);
+    respond(id, Err(RpcError::limit("batch response too large")))
+}
+
 /// Unguessable: whoever knows the id of a filter can drain it.
 fn random_id() -> Result<u64, RpcError> {
     getrandom::u64().map_err(|error| RpcError::new(-32603, format!("no randomness: {error}")))
@@ -111,13 +116,25 @@ impl Rpc {
             let message = format!("batch too large: {} entries, limit {BATCH_ENTRIES_MAX}", entries.len());
             return Some(respond(None, Err(RpcError::invalid_request(message))));
         }
-        let answers = join_all(entries.iter().map(|entry| self.answer_one(entry.get()))).await;
+        let mut waiting = entries.into_iter();
+        let mut running = FuturesOrdered::new();
         let mut batch = String::from("[");
-        for (entry, answer) in entries.iter().zip(answers) {
+        let mut full = false;
+        loop {
+            while running.len() < BATCH_CONCURRENCY
+                && let Some(entry) = waiting.next()
+            {
+                // What has not begun when the response is full is not done.
+                running.push_back(async move {
+                    let answer = if full { Some(too_large(entry.get())) } else { self.answer_one(entry.get()).await };
+                    (answer, entry)
+                });
+            }
+            let Some((answer, entry)) = running.next().await else { break };
             let Some(mut answer) = answer else { continue };
             if batch.len() + answer.len() > BATCH_RESPONSE_BYTES_MAX {
-                let id = serde_json::from_str::<Request<'_>>(entry.get()).ok().and_then(|request| request.id);
-                answer = respond(id, Err(RpcError::limit("batch response too large")));
+                full = true;
+                answer = too_large(entry.get());
             }
             if batch.len() > 1 {
                 batch.push(',');

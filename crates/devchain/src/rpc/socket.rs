@@ -1,6 +1,6 @@
 //! A WebSocket connection: requests, answered as they finish, and subscriptions.
 
-use super::{Request, Rpc, RpcError, RpcResult, json, params::Params, random_id, respond};
+use super::{Request, Rpc, RpcError, RpcResult, json, logs, params::Params, random_id, respond};
 use crate::{
     chain::{Core, Head},
     convert,
@@ -132,7 +132,11 @@ impl Subscriptions {
         }
         let topic = match params.required::<String>(0)?.as_str() {
             "newHeads" => Topic::NewHeads,
-            "logs" => Topic::Logs(params.optional(1)?.unwrap_or_default()),
+            "logs" => {
+                let filter: Box<Filter> = params.optional(1)?.unwrap_or_default();
+                logs::check(&filter)?;
+                Topic::Logs(filter)
+            }
             other => return Err(RpcError::invalid_params(format!("unsupported subscription {other}"))),
         };
         let id = random_id()?;

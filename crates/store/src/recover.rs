@@ -301,6 +301,7 @@ impl Recovery {
         let log = Log::new(self.disk.clone(), &options, salt, self.next_id, resume);
         let run = (self.state.sequence >> SEQUENCE_RUN_BITS) + 1;
         let inner = Inner {
+            stopped: self.index.stopped(),
             handles: Handles::new(self.disk.clone(), options.open_segments_max),
             disk: self.disk,
             options,
@@ -310,7 +311,6 @@ impl Recovery {
             queue: Queue::default(),
             sequence: AtomicU64::new(run << SEQUENCE_RUN_BITS),
             maintenance: Mutex::new(()),
-            stopped: std::sync::OnceLock::new(),
         };
         Ok(Store { inner: Arc::new(inner) })
     }

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use crate::commit::{Pending, Queue};
 use crate::disk::Disk;
-use crate::index::{Index, IndexOp, Row};
+use crate::index::{Index, IndexOp, Row, StateEntry};
 use crate::key::{RecordKey, SliverKey};
 use crate::segment::{Fault, Handles, Log, RECORD_HEADER, RecordHeader, SegmentTable, read_record};
 use crate::writer::{Batch, Writer};
@@ -37,7 +37,7 @@ pub(crate) struct Inner {
     /// Held by whoever walks whole segments: garbage collection and scrub take turns.
     pub(crate) maintenance: Mutex<()>,
     /// Why the store has stopped.
-    pub(crate) stopped: OnceLock<StoreError>,
+    pub(crate) stopped: Arc<OnceLock<StoreError>>,
 }
 
 /// Names an item: what a quarantined record holds.
@@ -199,7 +199,7 @@ impl Store {
     ///
     /// # Errors
     /// When the index cannot be read.
-    pub fn state_range(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub fn state_range(&self, prefix: &[u8]) -> Result<Vec<StateEntry>, StoreError> {
         self.inner.check_running()?;
         self.inner.index.state_range(prefix, usize::MAX)
     }

@@ -111,12 +111,14 @@ fn every_byte_of_a_live_record_is_covered() {
     }
 }
 
+type Damage = Box<dyn Fn(&SimDisk, &str)>;
+
 #[test]
 fn truncated_zeroed_swapped_and_lost_segments() {
     let (disk, model) = filled();
     let names = segments(&disk);
     let other = disk.read_file(&names[1]).unwrap();
-    let damages: Vec<(&str, Box<dyn Fn(&SimDisk, &str)>)> = vec![
+    let damages: Vec<(&str, Damage)> = vec![
         ("cut in half", Box::new(|d, n| d.rot(n, |bytes| bytes.truncate(bytes.len() / 2)))),
         ("emptied", Box::new(|d, n| d.rot(n, Vec::clear))),
         ("zeroed extent", Box::new(|d, n| d.rot(n, |bytes| bytes[200..1200].fill(0)))),
@@ -205,7 +207,7 @@ fn flips_in_the_index_of_a_running_store() {
         (0..bytes.len()).filter(|at| bytes[*at] != 0).collect()
     };
     let mut random = StdRng::seed_from_u64(3);
-    for round in 0..60 {
+    for round in 0..150 {
         let image = disk.crash(Retention::All, 0);
         // No cache: every page is read from the disk again.
         let store = open(&image, floe_store::StoreOptions { index_cache_bytes: 0, ..options() }).unwrap();
@@ -220,7 +222,7 @@ fn flips_in_the_index_of_a_running_store() {
             match read {
                 Ok(Some(bytes)) => assert_eq!(bytes, expected.as_slice(), "{context}"),
                 Ok(None) => panic!("{context}: {key:?} vanished without a report"),
-                Err(StoreError::IndexLost { .. }) => {}
+                Err(StoreError::IndexLost { .. } | StoreError::Failed { .. }) => {}
                 Err(error) => panic!("{context}: {error}"),
             }
         }
@@ -233,7 +235,7 @@ fn flips_in_the_index_of_a_running_store() {
 fn arbitrary_bytes_never_panic() {
     let (disk, _) = filled();
     let mut random = StdRng::seed_from_u64(4);
-    for round in 0..60 {
+    for _ in 0..60 {
         let image = disk.crash(Retention::All, 0);
         for name in image.names() {
             match random.random_range(0..5) {
@@ -257,7 +259,6 @@ fn arbitrary_bytes_never_panic() {
             let _ = store.collect_garbage();
             let _ = run(&store, &Step::Put { blob: 9, pairs: 1, size: 50, version: 1 });
         }
-        println!("round {round} done");
     }
 }
 

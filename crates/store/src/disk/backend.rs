@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockReadGuard};
 use redb::StorageBackend;
 
 use super::DiskFile;
@@ -21,13 +21,21 @@ const BLOCK_BYTES: u64 = BLOCK as u64;
 pub(crate) struct BackendState {
     /// Set before a database is dropped: nothing may be written (or read) through it any more. The store never closes
     /// an index cleanly: opening it always takes the verifying path, as after a crash.
-    pub(crate) retired: AtomicBool,
+    /// Every call holds the lock shared: once this is set none is under way.
+    retired: RwLock<bool>,
     /// An fsync failed: what is durable is unknown, so the store must stop.
     pub(crate) sync_failed: AtomicBool,
     /// The last failure was a full disk.
     pub(crate) full: AtomicBool,
     /// A block differed from what was read or written before.
     pub(crate) rotten: AtomicBool,
+}
+
+impl BackendState {
+    /// Waits for calls under way and refuses all later ones.
+    pub(crate) fn retire(&self) {
+        *self.retired.write() = true;
+    }
 }
 
 /// Checksums of blocks; `None` until first read or written.
@@ -45,11 +53,10 @@ impl IndexFile {
         Self { file, state, sums: RwLock::new(Vec::new()) }
     }
 
-    fn check_open(&self) -> io::Result<()> {
-        if self.state.retired.load(Ordering::Acquire) {
-            return Err(io::Error::other("the index file was closed"));
-        }
-        Ok(())
+    /// The right to use the file for the duration of one call.
+    fn enter(&self) -> io::Result<RwLockReadGuard<'_, bool>> {
+        let retired = self.state.retired.read();
+        if *retired { Err(io::Error::other("the index file was closed")) } else { Ok(retired) }
     }
 
     fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
@@ -110,12 +117,12 @@ fn remember(sums: &mut BlockSums, block: usize, sum: Option<u32>) {
 
 impl StorageBackend for IndexFile {
     fn len(&self) -> io::Result<u64> {
-        self.check_open()?;
+        let _open = self.enter()?;
         self.file.len()
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.check_open()?;
+        let _open = self.enter()?;
         {
             let sums = self.sums.read();
             let (skip, bytes) = self.read_covering(offset, out.len())?;
@@ -135,7 +142,7 @@ impl StorageBackend for IndexFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.check_open()?;
+        let _open = self.enter()?;
         let mut sums = self.sums.write();
         let old = self.file.len()?;
         self.note(self.file.set_len(len))?;
@@ -146,7 +153,7 @@ impl StorageBackend for IndexFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.check_open()?;
+        let _open = self.enter()?;
         let result = self.file.sync_data();
         if result.is_err() {
             self.state.sync_failed.store(true, Ordering::Release);
@@ -155,12 +162,12 @@ impl StorageBackend for IndexFile {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.check_open()?;
+        let _open = self.enter()?;
         let mut sums = self.sums.write();
         let end = offset + data.len() as u64;
         let first = offset / BLOCK_BYTES;
         let last = end.div_ceil(BLOCK_BYTES);
-        let aligned = offset % BLOCK_BYTES == 0 && end % BLOCK_BYTES == 0;
+        let aligned = offset.is_multiple_of(BLOCK_BYTES) && end.is_multiple_of(BLOCK_BYTES);
         if !aligned {
             // The rest of a block that is written in part must still be what it was.
             let file_len = self.file.len()?;

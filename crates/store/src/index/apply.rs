@@ -50,10 +50,11 @@ impl Index {
             let opened = self.opened()?;
             let before = self.log_state()?.commit;
             let error = match self.try_commit(&opened.database, commit, before + 1) {
-                Ok(delta) if self.counted.load(Ordering::Acquire) == opened.generation => {
-                    return Ok(LiveChange::Delta(delta));
+                Ok(delta) => {
+                    self.last_commit.store(before + 1, Ordering::Release);
+                    let followed = self.counted.load(Ordering::Acquire) == opened.generation;
+                    return if followed { Ok(LiveChange::Delta(delta)) } else { self.exact_live(opened.generation) };
                 }
-                Ok(_) => return self.exact_live(opened.generation),
                 Err(error) => classify(&opened.state, "commit to the index", error),
             };
             if opened.state.sync_failed.load(Ordering::Acquire) {
@@ -64,6 +65,7 @@ impl Index {
             let reopened = self.reopen(generation)?;
             if self.log_state()?.commit != before {
                 // It had landed before the error, and opening made it durable.
+                self.last_commit.store(before + 1, Ordering::Release);
                 return self.exact_live(reopened.generation);
             }
             if !again || matches!(error, StoreError::Full { .. }) {
@@ -74,7 +76,10 @@ impl Index {
     }
 
     fn exact_live(&self, generation: u64) -> Result<LiveChange, StoreError> {
-        let live = self.segments()?.into_iter().map(|(id, info)| (id, info.live)).collect();
+        // The commit is there: an error now must not read as its absence.
+        let segments =
+            self.segments().map_err(|error| self.stop(&format!("the index cannot be read back: {error}")))?;
+        let live = segments.into_iter().map(|(id, info)| (id, info.live)).collect();
         self.counted.store(generation, Ordering::Release);
         Ok(LiveChange::Exact(live))
     }

@@ -4,8 +4,8 @@ mod apply;
 mod ops;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition};
@@ -62,7 +62,14 @@ pub(crate) struct Index {
     generations: AtomicU64,
     /// The opened database whose changes of live bytes the segment table in memory has followed.
     counted: AtomicU64,
+    /// The number of the last commit: an index that is opened again must have it.
+    last_commit: AtomicU64,
+    /// Why the store has stopped.
+    stopped: Arc<OnceLock<StoreError>>,
 }
+
+/// A key and a value of state.
+pub(crate) type StateEntry = (Vec<u8>, Vec<u8>);
 
 type Read<T> = Result<T, redb::Error>;
 
@@ -85,6 +92,8 @@ impl Index {
             reopening: Mutex::new(()),
             generations: AtomicU64::new(0),
             counted: AtomicU64::new(0),
+            last_commit: AtomicU64::new(0),
+            stopped: Arc::new(OnceLock::new()),
         };
         let opened = index.open_database(create)?;
         *index.opened.write() = Some(opened);
@@ -97,6 +106,7 @@ impl Index {
         }
         let generation = index.opened()?.generation;
         index.counted.store(generation, Ordering::Release);
+        index.last_commit.store(index.log_state()?.commit, Ordering::Release);
         if create {
             index
                 .disk
@@ -149,14 +159,36 @@ impl Index {
         if let Some(old) = old {
             if old.state.sync_failed.load(Ordering::Acquire) {
                 *self.opened.write() = Some(old);
-                return Err(StoreError::failed("fsync of the index failed"));
+                return Err(self.stop("fsync of the index failed"));
             }
             tracing::warn!("the index met an I/O error and is opened again");
-            old.state.retired.store(true, Ordering::Release);
+            old.state.retire();
         }
         let opened = self.open_database(false)?;
+        // redb falls back to the commit before when the latest is damaged. What that one had added is in the log, and the
+        // next open applies it again; going on here would leave it out for good.
+        let read = opened.database.begin_read().map_err(redb::Error::from).and_then(|t| self.meta(&t, META_COMMIT));
+        let read = read.map_err(|error| classify(&opened.state, "open the index again", error))?;
+        let commit = read.and_then(|bytes| read_u64(&bytes, 0)).unwrap_or(0);
+        if commit < self.last_commit.load(Ordering::Acquire) {
+            opened.state.retire();
+            return Err(self.stop("the latest commit of the index is damaged"));
+        }
         *self.opened.write() = Some(opened.clone());
         Ok(opened)
+    }
+
+    /// Why the store has stopped; shared with it.
+    pub(crate) fn stopped(&self) -> Arc<OnceLock<StoreError>> {
+        self.stopped.clone()
+    }
+
+    fn stop(&self, reason: &str) -> StoreError {
+        let error = StoreError::failed(reason);
+        if self.stopped.set(error.clone()).is_ok() {
+            tracing::error!(code = error.code(), %error, "the store has stopped; restart the node");
+        }
+        error
     }
 
     /// Runs a read; once more on a database that is opened anew when an I/O error broke the open one.
@@ -275,7 +307,7 @@ impl Index {
     }
 
     /// State entries whose key begins with `prefix`, in key order.
-    pub(crate) fn state_range(&self, prefix: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub(crate) fn state_range(&self, prefix: &[u8], limit: usize) -> Result<Vec<StateEntry>, StoreError> {
         let found = self.read(|transaction| {
             let Some(table) = self.table(transaction, STATE)? else { return Ok(Vec::new()) };
             let mut entries = Vec::new();
@@ -315,7 +347,7 @@ impl Drop for Index {
     fn drop(&mut self) {
         // No clean close: see `BackendState::retired`.
         if let Some(opened) = self.opened.get_mut().take() {
-            opened.state.retired.store(true, Ordering::Release);
+            opened.state.retire();
         }
     }
 }

@@ -7,7 +7,8 @@ use parking_lot::{Mutex, MutexGuard};
 use twox_hash::XxHash3_64;
 
 use super::record::{
-    Location, RECORD_ALIGN, RECORD_HEADER, RecordHeader, RecordKind, SEGMENT_HEADER, SegmentHeader, segment_name,
+    Location, RECORD_ALIGN, RECORD_ALIGN_BYTES, RECORD_HEADER, RecordHeader, RecordKind, SEGMENT_HEADER, SegmentHeader,
+    segment_name,
 };
 use super::table::{SegmentInfo, SegmentTable};
 use crate::StoreError;
@@ -58,7 +59,7 @@ impl Chunk {
     pub(crate) fn push(&mut self, header: RecordHeader, payload: &[u8]) {
         self.push_header(header);
         self.bytes.extend_from_slice(payload);
-        self.bytes.resize(self.bytes.len().next_multiple_of(RECORD_ALIGN as usize), 0);
+        self.bytes.resize(self.bytes.len().next_multiple_of(RECORD_ALIGN_BYTES), 0);
     }
 
     /// Adds only a header: its payload is written right behind the chunk from where it lies.

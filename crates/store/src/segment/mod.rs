@@ -16,3 +16,6 @@ pub(crate) use record::{
 pub(crate) use scan::{Fault, Scan, Scanned, read_record, read_segment_header};
 pub(crate) use table::{SegmentInfo, SegmentTable};
 pub(crate) use tombstone::{decode_tombstone, encode_tombstone};
+
+#[cfg(test)]
+mod tests;

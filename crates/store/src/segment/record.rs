@@ -12,7 +12,8 @@ pub(crate) const SEGMENT_HEADER: u64 = 2 * SEGMENT_HEADER_COPY as u64;
 /// Bytes of a record header.
 pub(crate) const RECORD_HEADER: usize = 88;
 /// Records begin at multiples of this.
-pub(crate) const RECORD_ALIGN: u64 = 8;
+pub(crate) const RECORD_ALIGN_BYTES: usize = 8;
+pub(crate) const RECORD_ALIGN: u64 = RECORD_ALIGN_BYTES as u64;
 pub(crate) const FORMAT_VERSION: u32 = 1;
 
 const SEGMENT_MAGIC: &[u8; 8] = b"FLOESEG1";

@@ -3,8 +3,8 @@
 use std::io;
 
 use super::record::{
-    Location, RECORD_ALIGN, RECORD_HEADER, RecordHeader, SEGMENT_HEADER, SEGMENT_HEADER_COPY, SegmentHeader,
-    payload_hash,
+    Location, RECORD_ALIGN, RECORD_ALIGN_BYTES, RECORD_HEADER, RecordHeader, SEGMENT_HEADER, SEGMENT_HEADER_COPY,
+    SegmentHeader, payload_hash,
 };
 use crate::disk::DiskFile;
 
@@ -130,7 +130,7 @@ impl<'a> Scan<'a> {
             let bytes = &mut window[..size];
             self.file.read_exact_at(bytes, start)?;
             let mut offset = start;
-            for candidate in bytes.windows(RECORD_HEADER).step_by(RECORD_ALIGN as usize) {
+            for candidate in bytes.windows(RECORD_HEADER).step_by(RECORD_ALIGN_BYTES) {
                 let at = Location { segment: self.at.segment, offset };
                 let header = candidate.first_chunk().and_then(|header| RecordHeader::decode(header, self.salt, at));
                 if header.is_some_and(|h| offset + RECORD_HEADER as u64 + u64::from(h.length) <= self.end) {

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use floe_chain::{ControlPlane as _, EvmChain, Wallet};
 use futures::future::join_all;
+use serde_json::json;
 
 use super::network::{Network, new_blob};
-use crate::support::{DEV_KEYS, chains};
+use crate::support::{DEV_KEYS, TestChain, chains, eventually};
 
 async fn register_each_alone(control: &EvmChain, count: usize) -> Vec<u64> {
     let tasks = (0..count).map(|_| {
@@ -58,5 +59,58 @@ async fn over_websocket_as_well() {
         let control = EvmChain::connect(config, Some(network.owner.clone())).await.unwrap();
         assert_eq!(register_each_alone(&control, 8).await.len(), 8);
         assert_eq!(control.committee().await.unwrap().members().len(), 4);
+    }
+}
+
+/// Hash of the waiting transaction with the lowest nonce, once as many wait.
+async fn first_of_waiting(chain: &TestChain, count: usize) -> String {
+    eventually("transactions in the pool", || async {
+        let content = chain.rpc("txpool_content", json!([])).await;
+        let mut waiting: Vec<(u64, String)> = ["pending", "queued"]
+            .iter()
+            .flat_map(|part| content[part].as_object().into_iter().flatten())
+            .flat_map(|(_, by_nonce)| by_nonce.as_object().into_iter().flatten())
+            .map(|(nonce, tx)| (nonce.parse().unwrap(), tx["hash"].as_str().unwrap().to_owned()))
+            .collect();
+        waiting.sort();
+        (waiting.len() == count).then(|| waiting.swap_remove(0).1)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_pool_forgets_is_handed_over_again() {
+    for chain in chains().await.into_iter().filter(TestChain::is_anvil) {
+        let network = Network::launch(chain).await;
+        let control = network.connect().await;
+        control.register_blobs(&[new_blob()]).await.unwrap();
+        network.chain.rpc("evm_setAutomine", json!([false])).await;
+        let waiting = tokio::spawn(async move { control.register_blobs(&[new_blob(), new_blob()]).await });
+        let first = first_of_waiting(&network.chain, 2).await;
+        network.chain.rpc("anvil_dropTransaction", json!([first])).await;
+        first_of_waiting(&network.chain, 2).await;
+        network.chain.rpc("evm_setAutomine", json!([true])).await;
+        network.chain.mine(1).await;
+        assert_eq!(waiting.await.unwrap().unwrap().len(), 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gap_that_nobody_minds_is_filled() {
+    for chain in chains().await.into_iter().filter(TestChain::is_anvil) {
+        let network = Network::launch(chain).await;
+        let control = network.connect().await;
+        control.register_blobs(&[new_blob()]).await.unwrap();
+        network.chain.rpc("evm_setAutomine", json!([false])).await;
+        let (abandoned, waiting) = (control.clone(), control.clone());
+        let abandoned = tokio::spawn(async move { abandoned.register_blobs(&[new_blob()]).await });
+        let first = first_of_waiting(&network.chain, 1).await;
+        let waiting = tokio::spawn(async move { waiting.register_blobs(&[new_blob()]).await });
+        first_of_waiting(&network.chain, 2).await;
+        abandoned.abort();
+        network.chain.rpc("anvil_dropTransaction", json!([first])).await;
+        network.chain.rpc("evm_setAutomine", json!([true])).await;
+        let registered = waiting.await.unwrap().unwrap();
+        assert_eq!(registered[0].object.object_id.to_number(), Some(2));
     }
 }

@@ -71,6 +71,11 @@ impl TestChain {
         answer["result"].clone()
     }
 
+    /// Whether it has anvil's own methods.
+    pub fn is_anvil(&self) -> bool {
+        matches!(self.backend, Backend::Anvil(_))
+    }
+
     /// Number of the latest block.
     pub async fn height(&self) -> u64 {
         let number = self.rpc("eth_blockNumber", json!([])).await;

@@ -259,3 +259,6 @@ impl Pool {
         self.senders.keys().copied().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -189,6 +189,8 @@ pub struct HealConfig {
     pub enabled: bool,
     /// Pause between the certification of a blob and the first attempt: its writer may still be uploading.
     pub delay_ms: u64,
+    /// Pause after which blobs that could not be healed are tried again, and damaged ones are looked for.
+    pub retry_ms: u64,
     /// Requests to other nodes at one time.
     pub requests_max: usize,
     /// Deadline of one request to another node.
@@ -197,7 +199,7 @@ pub struct HealConfig {
 
 impl Default for HealConfig {
     fn default() -> Self {
-        Self { enabled: true, delay_ms: 15_000, requests_max: 4, request_timeout_ms: 10_000 }
+        Self { enabled: true, delay_ms: 15_000, retry_ms: 60_000, requests_max: 4, request_timeout_ms: 10_000 }
     }
 }
 

@@ -21,11 +21,10 @@ use crate::api::error::ApiError;
 use crate::ledger::Standing;
 use crate::node::Node;
 use crate::peers::Peers;
+use crate::shelf::Place;
 use crate::signals::Signals;
 use crate::view::CommitteeView;
 
-/// Pause after which blobs that could not be healed are tried again.
-const RETRY_INTERVAL: Duration = Duration::from_secs(120);
 /// Bytes of a recovery symbol besides its data, at most.
 const SYMBOL_FRAMING_BYTES: usize = 16 + 17 * 33;
 
@@ -56,7 +55,7 @@ pub(crate) async fn heal(node: Arc<Node>, signals: Arc<Signals>) {
     let peers = Peers::new(Duration::from_millis(config.request_timeout_ms));
     loop {
         tokio::time::sleep(Duration::from_millis(config.delay_ms)).await;
-        let blobs = node.blocking(|node| Ok(node.ledger.missing()?)).await.unwrap_or_default();
+        let blobs = node.blocking(patients).await.unwrap_or_default();
         for blob in blobs {
             match heal_blob(&node, &peers, blob).await {
                 Ok(0) => {}
@@ -65,8 +64,16 @@ pub(crate) async fn heal(node: Arc<Node>, signals: Arc<Signals>) {
                 Err(error) => tracing::warn!(%blob, %error, "cannot heal for the moment"),
             }
         }
-        let _ = tokio::time::timeout(RETRY_INTERVAL, signals.slivers_missing.notified()).await;
+        let _ = tokio::time::timeout(Duration::from_millis(config.retry_ms), signals.slivers_missing.notified()).await;
     }
+}
+
+/// Blobs that lack something: noted when they were certified, or found damaged since. Blocking.
+fn patients(node: &Node) -> Result<Vec<BlobId>, ApiError> {
+    for blob in node.shelf.take_damaged() {
+        node.ledger.mark_missing(&blob, true)?;
+    }
+    Ok(node.ledger.missing()?)
 }
 
 /// Everything that one blob needs while it is healed.
@@ -83,16 +90,17 @@ struct Patient<'a> {
 async fn heal_blob(node: &Arc<Node>, peers: &Peers, blob: BlobId) -> Result<usize, HealError> {
     let view = node.view()?;
     let pairs = view.own_pairs(&blob);
-    let lacking = node
+    let (whole, lacking) = node
         .blocking(move |node| {
             let Standing::Registered { certified: true, .. } = node.ledger.standing(&blob)? else {
-                return Ok(Vec::new());
+                return Ok((true, Vec::new()));
             };
-            Ok(node.shelf.missing(&blob, &pairs)?)
+            let lacking = node.shelf.missing(&blob, &pairs)?;
+            Ok((lacking.is_empty() && node.shelf.metadata_place(&blob)? == Place::Durable, lacking))
         })
         .await?;
     let mut rebuilt = 0;
-    if !lacking.is_empty() {
+    if !whole {
         let patient = Patient { node, peers, view, blob, liars: Mutex::default() };
         let metadata = patient.metadata().await?;
         for axis in [Axis::Secondary, Axis::Primary] {

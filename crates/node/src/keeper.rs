@@ -18,6 +18,7 @@ const JITTER_MAX: Duration = Duration::from_secs(5);
 pub(crate) async fn keep(node: Arc<Node>) {
     let Some(duration) = epoch_duration(&node).await else { return };
     let pause_max = Duration::from_millis(node.config.timing.keeper_interval_max_ms);
+    let mut backoff = Backoff::new(PAUSE_MIN);
     loop {
         let end = node.ledger.epoch_info().map(|info| Duration::from_secs(info.started_at).saturating_add(duration));
         let pause = pause_before_look(end, now(), duration, pause_max, rand::rng().random());
@@ -27,13 +28,20 @@ pub(crate) async fn keep(node: Arc<Node>) {
             continue;
         }
         match node.chain.advance_epoch_if_due().await {
-            Ok(true) => tracing::info!(after = info.epoch, "told the contract that the epoch is over"),
-            Ok(false) | Err(ChainError::NotDue { .. }) => {}
+            Ok(true) => {
+                tracing::info!(after = info.epoch, "told the contract that the epoch is over");
+                backoff.reset();
+            }
+            Ok(false) => backoff.reset(),
+            Err(ChainError::NotDue { .. }) => backoff.pause().await,
             Err(error @ ChainError::NoWallet) => {
                 tracing::info!(%error, "this node leaves the change of epochs to others");
                 return;
             }
-            Err(error) => tracing::debug!(%error, code = error.code(), "could not advance the epoch; others may"),
+            Err(error) => {
+                tracing::debug!(%error, code = error.code(), "could not advance the epoch; others may");
+                backoff.pause().await;
+            }
         }
     }
 }
@@ -61,7 +69,7 @@ fn pause_before_look(
     pause_max: Duration,
     random: f64,
 ) -> Duration {
-    let left = end.map_or(pause_max, |end| end.saturating_sub(now));
+    let left = end.map_or(Duration::ZERO, |end| end.saturating_sub(now));
     let jitter = (duration / 20).clamp(JITTER_MIN, JITTER_MAX).mul_f64(random.clamp(0.0, 1.0));
     left.min(pause_max).max(PAUSE_MIN) + jitter
 }
@@ -85,6 +93,7 @@ mod tests {
     fn pauses_are_bounded_both_ways() {
         assert_eq!(pause_before_look(Some(secs(1)), secs(100), secs(60), secs(30), 0.0), PAUSE_MIN);
         assert_eq!(pause_before_look(Some(secs(1_000_000)), secs(100), secs(60), secs(30), 0.0), secs(30));
-        assert_eq!(pause_before_look(None, secs(100), secs(1_000_000), secs(30), 1.0), secs(35));
+        assert_eq!(pause_before_look(None, secs(100), secs(60), secs(30), 0.0), PAUSE_MIN, "no epoch known yet");
+        assert_eq!(pause_before_look(Some(secs(500)), secs(100), secs(1_000_000), secs(30), 1.0), secs(35));
     }
 }

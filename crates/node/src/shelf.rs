@@ -1,6 +1,6 @@
 //! The data of blobs: what is durable in the store, what waits in memory, and the way from one to the other.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -13,6 +13,9 @@ use crate::pending::{PendingCache, Refused};
 
 /// Verified metadata kept decoded: checking 1000 pairs of hashes for each sliver of an upload would be a waste.
 const DECODED_METADATA_MAX: usize = 32;
+
+/// Damaged blobs remembered between two rounds of healing; the rest is found again when it is read again.
+const DAMAGED_BLOBS_MAX: usize = 4096;
 
 /// Where something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +37,7 @@ pub(crate) struct Shelf {
     pub(crate) store: Store,
     pending: Mutex<PendingCache>,
     decoded: Mutex<VecDeque<VerifiedMetadata>>,
+    damaged: Mutex<BTreeSet<BlobId>>,
 }
 
 pub(crate) fn sliver_key(blob: &BlobId, pair: PairIndex, axis: Axis) -> SliverKey {
@@ -44,25 +48,42 @@ pub(crate) fn sliver_key(blob: &BlobId, pair: PairIndex, axis: Axis) -> SliverKe
     SliverKey { blob: *blob.as_bytes(), pair: pair.get(), axis }
 }
 
-/// A corrupt item was set aside by the store and counts as missing from then on.
-fn missing_if_corrupt<T>(result: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
-    match result {
-        Err(error @ StoreError::Corrupt { .. }) => {
-            tracing::error!(%error, code = error.code(), "stored data is corrupt and was set aside");
-            Ok(None)
-        }
-        other => other,
-    }
-}
-
 impl Shelf {
     pub(crate) fn new(store: Store, limits: PendingLimits) -> Self {
-        Self { store, pending: Mutex::new(PendingCache::new(limits)), decoded: Mutex::new(VecDeque::new()) }
+        Self {
+            store,
+            pending: Mutex::new(PendingCache::new(limits)),
+            decoded: Mutex::default(),
+            damaged: Mutex::default(),
+        }
+    }
+
+    /// A corrupt item was set aside by the store and counts as missing from then on. The blob is remembered, to be healed.
+    fn missing_if_corrupt<T>(
+        &self,
+        blob: &BlobId,
+        result: Result<Option<T>, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let error = match result {
+            Err(error @ StoreError::Corrupt { .. }) => error,
+            other => return other,
+        };
+        tracing::error!(%blob, %error, code = error.code(), "stored data is corrupt and was set aside");
+        let mut damaged = self.damaged.lock();
+        if damaged.len() < DAMAGED_BLOBS_MAX {
+            damaged.insert(*blob);
+        }
+        Ok(None)
+    }
+
+    /// Blobs of which something was found corrupt since the last call.
+    pub(crate) fn take_damaged(&self) -> BTreeSet<BlobId> {
+        std::mem::take(&mut self.damaged.lock())
     }
 
     /// Stored metadata with the id in front, as served.
     pub(crate) fn metadata_bytes(&self, blob: &BlobId) -> Result<Option<Bytes>, StoreError> {
-        missing_if_corrupt(self.store.metadata(blob.as_bytes()))
+        self.missing_if_corrupt(blob, self.store.metadata(blob.as_bytes()))
     }
 
     /// Durable metadata, decoded and checked.
@@ -124,7 +145,7 @@ impl Shelf {
 
     /// The stored bytes of a sliver, checked by the store against what was written.
     pub(crate) fn sliver_bytes(&self, blob: &BlobId, pair: PairIndex, axis: Axis) -> Result<Option<Bytes>, StoreError> {
-        missing_if_corrupt(self.store.sliver(&sliver_key(blob, pair, axis)))
+        self.missing_if_corrupt(blob, self.store.sliver(&sliver_key(blob, pair, axis)))
     }
 
     /// A stored sliver, decoded. It was verified before it was stored.

@@ -86,7 +86,8 @@ async fn wrong_metadata() {
 
     net.chain.invalidate(blob.metadata.blob_id());
     eventually("the blob is invalid", || async {
-        web::put(node.address, &path, good.clone()).await.reason() == Some(ErrorReason::InvalidBlob)
+        let answer = web::put(node.address, &path, good.clone()).await;
+        answer.status == 400 && answer.reason() == Some(ErrorReason::InvalidBlob)
     })
     .await;
     node.stop().await.unwrap();
@@ -120,8 +121,8 @@ async fn sliver_round_trip() {
     let blob = net.encode(b"slivers");
     let pair = net.pairs(0, &blob)[1];
     registered(&net, &node, &blob).await;
-    let early = web::put(node.address, &sliver_path(&blob, pair, Axis::Primary), sliver(&blob, pair, Axis::Primary));
-    let early = early.await;
+    let primary = sliver_path(&blob, pair, Axis::Primary);
+    let early = web::put(node.address, &primary, sliver(&blob, pair, Axis::Primary)).await;
     assert_eq!((early.status, early.reason()), (400, Some(ErrorReason::MetadataNotFound)));
     web::put(node.address, &metadata_path(&blob), blob.metadata.metadata().to_bcs()).await;
     for axis in Axis::ALL {

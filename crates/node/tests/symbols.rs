@@ -183,3 +183,43 @@ async fn a_node_that_missed_an_upload_rebuilds_its_slivers() {
         node.stop().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn rot_on_disk_is_never_served_and_heals() {
+    let mut net = Net::new(&[3, 3, 2, 2]).await;
+    let mut healing = config();
+    healing.heal.enabled = true;
+    healing.heal.delay_ms = 1;
+    healing.heal.retry_ms = 1;
+    let mut nodes = vec![net.start(0, healing).await];
+    for index in 1..4 {
+        nodes.push(net.start(index, config()).await);
+    }
+    let blob = net.encode(&vec![5; 20_000]);
+    net.chain.register(&blob.metadata, 9);
+    for (index, node) in nodes.iter().enumerate() {
+        upload_to(&net, node, index, &blob).await;
+    }
+    net.chain.certify(blob.metadata.blob_id(), 9);
+    let pair = net.pairs(0, &blob)[0];
+    let good = blob.pairs[usize::from(pair.get())].primary.to_bcs();
+    let disk = &net.seats[0].disk;
+    let mut rotten = 0;
+    for name in disk.names() {
+        let Some(bytes) = disk.read_file(&name) else { continue };
+        let Some(at) = bytes.windows(good.len()).position(|window| window == good) else { continue };
+        disk.rot(&name, |bytes| bytes[at + 100] ^= 1);
+        rotten += 1;
+    }
+    assert_eq!(rotten, 1, "the sliver is on the disk once, as it is");
+    let sliver = path(&blob, &format!("slivers/{pair}/primary"));
+    eventually("the sliver is whole again", || async {
+        let answer = web::get(nodes[0].address, &sliver).await;
+        assert!(answer.status == 404 || answer.body[..] == good[..], "{}", answer.status);
+        answer.status == 200
+    })
+    .await;
+    for node in nodes {
+        node.stop().await.unwrap();
+    }
+}

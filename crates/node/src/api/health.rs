@@ -26,7 +26,7 @@ fn report(node: &Node, progress: &Progress, detailed: bool) -> Health {
     Health {
         uptime: node.life.started.elapsed().into(),
         epoch: node.ledger.epoch(),
-        public_key: node.identity.public.clone(),
+        public_key: node.identity.public,
         node_status: if member { NodeStatus::Active } else { NodeStatus::Standby },
         event_progress: EventProgress {
             persisted: progress.events,

@@ -105,6 +105,9 @@ pub(super) fn not_buffered(refused: Refused) -> ApiError {
 pub(super) fn undecodable(error: &MetadataError) -> ApiError {
     match error {
         MetadataError::Encoding(_) => ApiError::new(ErrorReason::UnsupportedEncodingType, error.to_string()),
+        MetadataError::Malformed(WireError::Variant { what: "encoding type", .. }) => {
+            ApiError::new(ErrorReason::UnsupportedEncodingType, error.to_string())
+        }
         MetadataError::Malformed(WireError::WrongLength { .. }) => invalid(error),
         MetadataError::Malformed(_) => ApiError::new(ErrorReason::InvalidContentType, error.to_string()),
         _ => invalid(error),

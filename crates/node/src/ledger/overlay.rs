@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use floe_store::{Batch, Store, StoreError};
 
+/// Keys and their values, in key order.
+pub(crate) type Rows = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// Key-value state as the event rules see it.
 pub(crate) trait Kv {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
-    fn range(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+    fn range(&self, prefix: &[u8]) -> Result<Rows, StoreError>;
 }
 
 impl Kv for Store {
@@ -15,7 +18,7 @@ impl Kv for Store {
         self.state(key)
     }
 
-    fn range(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn range(&self, prefix: &[u8]) -> Result<Rows, StoreError> {
         self.state_range(prefix)
     }
 }

@@ -23,6 +23,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
 const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);
 const HTTP2_HEADER_BYTES_MAX: u32 = 32 << 10;
+/// What a sender of an HTTP/2 body may have under way; bounds the memory of a connection.
+const HTTP2_STREAM_WINDOW_BYTES: u32 = 512 << 10;
+const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
+/// Read buffer of an HTTP/1 connection, and with it the longest head.
+const HTTP1_BUFFER_BYTES_MAX: usize = 128 << 10;
 
 /// Serves `router` until `shutdown`, then lets open requests finish within the drain deadline.
 pub(crate) async fn serve(listener: TcpListener, router: Router, config: &NodeConfig, shutdown: CancellationToken) {
@@ -80,13 +85,18 @@ impl Connections {
     fn new(router: Router, config: &NodeConfig) -> Self {
         let mut http = auto::Builder::new(TokioExecutor::new());
         // Without a timer on both builders hyper silently applies no deadline at all.
-        http.http1().timer(TokioTimer::new()).header_read_timeout(config.timing.header_timeout());
+        http.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(config.timing.header_timeout())
+            .max_buf_size(HTTP1_BUFFER_BYTES_MAX);
         http.http2()
             .timer(TokioTimer::new())
             .keep_alive_interval(HTTP2_PING_INTERVAL)
             .keep_alive_timeout(HTTP2_PING_TIMEOUT)
             .max_concurrent_streams(config.limits.http2_streams_max)
-            .max_header_list_size(HTTP2_HEADER_BYTES_MAX);
+            .max_header_list_size(HTTP2_HEADER_BYTES_MAX)
+            .initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES);
         Self {
             http,
             router,

@@ -7,19 +7,20 @@ use floe_store::StoreError;
 use proptest::prelude::*;
 
 use super::*;
+use crate::ledger::overlay::Rows;
 use crate::ledger::record::Standing;
 
-type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+type Table = BTreeMap<Vec<u8>, Vec<u8>>;
 
 #[derive(Clone, Default)]
-struct Memory(Rows);
+struct Memory(Table);
 
 impl Kv for Memory {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.0.get(key).cloned())
     }
 
-    fn range(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn range(&self, prefix: &[u8]) -> Result<Rows, StoreError> {
         Ok(self.0.iter().filter(|(key, _)| key.starts_with(prefix)).map(|(k, v)| (k.clone(), v.clone())).collect())
     }
 }
@@ -60,7 +61,7 @@ impl Memory {
     }
 
     /// Everything but the journal and the cursor.
-    fn facts(&self) -> Rows {
+    fn facts(&self) -> Table {
         let hidden = |key: &[u8]| {
             key.starts_with(keys::UNDO_PREFIX) || [keys::CURSOR, keys::SWEPT, keys::UNDO_FLOOR].contains(&key)
         };

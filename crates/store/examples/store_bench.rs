@@ -64,6 +64,36 @@ fn run(folder: &str, size: usize, writers: u8) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Many small slivers: how fast they go in, and how long opening takes with them.
+fn many(folder: &str) -> Result<(), StoreError> {
+    const BATCHES: u64 = 100;
+    const BATCH: u16 = 1000;
+    let folder = format!("{folder}/many");
+    let store = Store::open(Arc::new(RealDisk::new(&folder)?), StoreOptions::default())?;
+    let start = Instant::now();
+    for number in 0..BATCHES {
+        let mut writer = store.begin()?;
+        for pair in 0..BATCH {
+            writer.sliver(SliverKey { pair, ..key(0, number) }, &[1; 1024])?;
+        }
+        writer.commit()?;
+    }
+    let written = start.elapsed();
+    drop(store);
+    let start = Instant::now();
+    let store = Store::open(Arc::new(RealDisk::new(&folder)?), StoreOptions::default())?;
+    let usage = store.usage()?;
+    println!(
+        "{} slivers of 1 KiB in batches of {BATCH}: {written:?}; index {} MB; opened again in {:?}",
+        usage.records,
+        usage.index_bytes / 1_000_000,
+        start.elapsed()
+    );
+    drop(store);
+    let _ = std::fs::remove_dir_all(folder);
+    Ok(())
+}
+
 fn main() -> Result<(), StoreError> {
     let mut arguments = std::env::args().skip(1);
     let folder =
@@ -72,5 +102,5 @@ fn main() -> Result<(), StoreError> {
     for size in [4 << 20, 1 << 20, 64 << 10] {
         run(&folder, size, writers)?;
     }
-    Ok(())
+    many(&folder)
 }

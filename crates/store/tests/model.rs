@@ -29,7 +29,7 @@ fn retention() -> impl Strategy<Value = Retention> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: u32::try_from(scaled(96)).unwrap(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_random_workload_matches_the_model(steps in proptest::collection::vec(step(), 1..25), percent in 10u8..90) {

@@ -39,6 +39,17 @@ pub fn options() -> StoreOptions {
     }
 }
 
+/// Rounds of a randomised test: more with `FLOE_TEST_SCALE=20`, for long runs.
+pub fn scaled(rounds: u64) -> u64 {
+    let scale = std::env::var("FLOE_TEST_SCALE").ok().and_then(|scale| scale.parse().ok());
+    rounds * scale.unwrap_or(1)
+}
+
+/// The seed of a randomised test: `FLOE_TEST_SEED`, or the same every time.
+pub fn seed(default: u64) -> u64 {
+    std::env::var("FLOE_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(default)
+}
+
 pub fn blob_id(blob: u8) -> [u8; 32] {
     [blob; 32]
 }

@@ -15,7 +15,7 @@ lint:
 
 # Figures of docs/benchmarks.md.
 bench *ARGS:
-    scripts/bench.sh {{ARGS}}
+    scripts/bench.py {{ARGS}}
 
 # Recompile the contracts and compare with the committed artifacts (needs node and npm).
 contracts:

@@ -1,2 +1,69 @@
-//! placeholder
-fn main() {}
+//! The command line of Floe: one binary for every role.
+
+mod args;
+mod commands;
+mod error;
+mod network;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+use clap::Parser;
+use error::CliError;
+use output::Output;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_logging(&cli);
+    let output = Output::new(&cli.global);
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output.error(&error);
+            ExitCode::from(error.exit)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let global = cli.global;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Devnet(args) => commands::devnet::run(&global, args).await,
+            Command::Store(args) => commands::store::run(&global, args).await,
+            Command::Read(args) => commands::read::run(&global, args).await,
+            Command::BlobId(args) => commands::blob_id::run(&global, args).await,
+            Command::BlobStatus(args) => commands::blob_status::run(&global, args).await,
+            Command::Info(args) => commands::info::run(&global, args).await,
+            Command::Node(args) => commands::node::run(&global, args).await,
+            Command::Gateway(args) => commands::gateway::run(&global, args).await,
+            Command::Chain(args) => commands::chain::run(args).await,
+            Command::Completions(args) => commands::completions::run(&args),
+        }
+    })
+}
+
+/// Logs go to stderr: warnings of the tools, everything of interest of the services; `RUST_LOG` decides otherwise.
+fn start_logging(cli: &Cli) {
+    use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+    let service = matches!(cli.command, Command::Node(_) | Command::Gateway(_) | Command::Chain(_));
+    let level = match (cli.global.quiet, cli.global.verbose) {
+        (true, _) => "error",
+        (false, 0) if service => "info",
+        (false, 0) => "warn",
+        (false, 1) => "info",
+        (false, 2) => "debug",
+        (false, _) => "trace",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        EnvFilter::new(format!("{level},alloy=warn,hyper=warn,hyper_util=warn,h2=warn,reqwest=warn"))
+    });
+    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(fmt::layer().with_writer(std::io::stderr).with_ansi(colour).with_target(false))
+        .init();
+}

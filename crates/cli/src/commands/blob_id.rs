@@ -1,0 +1,46 @@
+//! `floe blob-id`
+
+use floe_chain::ControlPlane;
+use floe_redstuff::{EncodingParams, compute_metadata};
+use serde::Serialize;
+
+use super::input;
+use crate::{
+    args::{BlobIdArgs, Global},
+    error::CliError,
+    network,
+    output::{Output, size},
+};
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    blob_id: String,
+    file: String,
+    unencoded_length: u64,
+    encoding_type: &'static str,
+    n_shards: u16,
+}
+
+pub(crate) async fn run(global: &Global, args: BlobIdArgs) -> Result<(), CliError> {
+    let n_shards = match args.n_shards {
+        Some(n) => n,
+        None => {
+            let chain = floe_chain::EvmChain::connect(network::client_file(global)?.chain, None).await?;
+            chain.network().await?.n_shards
+        }
+    };
+    let params = EncodingParams::new(n_shards).map_err(|e| CliError::usage("CLI-BAD-SHARDS", e.to_string()))?;
+    let blob = input::read(&args.file, params.max_blob_size())?;
+    let metadata = compute_metadata(params, &blob).map_err(|e| CliError::usage("CLI-ENCODE", e.to_string()))?;
+    let report = Report {
+        blob_id: metadata.blob_id().to_string(),
+        file: args.file.display().to_string(),
+        unencoded_length: blob.len() as u64,
+        encoding_type: "RS2",
+        n_shards,
+    };
+    Output::new(global).result(&report, || {
+        format!("Blob ID: {}\nSize: {}\nShards: {n_shards}", report.blob_id, size(report.unencoded_length))
+    })
+}

@@ -1,0 +1,107 @@
+//! `floe node`
+
+use std::{fs, io::Read, path::Path, sync::Arc};
+
+use floe_chain::{ControlPlane, EvmChain, Wallet, deploy};
+use floe_config::{NodeFile, load_node, write_secret};
+use floe_node::NodeKeys;
+use floe_protocol::{NodeId, bls};
+use floe_store::{RealDisk, Store, StoreOptions};
+use tokio_util::sync::CancellationToken;
+
+use super::{chain::bind, shutdown_signal};
+use crate::{
+    args::{Global, KeyType, NodeAction, NodeArgs},
+    error::CliError,
+};
+
+pub(crate) async fn run(global: &Global, args: NodeArgs) -> Result<(), CliError> {
+    match args.action {
+        NodeAction::Run { managed } => {
+            let Some(config) = &global.config else {
+                return Err(CliError::usage("CLI-NO-CONFIG", "name the configuration of the node with --config FILE"));
+            };
+            serve(config, managed).await
+        }
+        NodeAction::KeyGen { key_type, out } => key_gen(key_type, &out),
+    }
+}
+
+async fn serve(config: &Path, managed: bool) -> Result<(), CliError> {
+    let file = load_node(config)?;
+    let shutdown = shutdown_signal()?;
+    if managed {
+        cancel_with_stdin(shutdown.clone());
+    }
+    let protocol = protocol_key(&file.protocol_key_file)?;
+    let account = Wallet::from_key_file(&file.account_key_file)?;
+    let listener = match bind(&file.listen).await {
+        Err(error) if managed && error.code == "CLI-PORT-TAKEN" => bind("127.0.0.1:0").await?,
+        bound => bound?,
+    };
+    let url = match &file.public_url {
+        Some(url) => url.clone(),
+        None => format!("http://{}", listener.local_addr()?),
+    };
+    fs::create_dir_all(&file.data_dir)?;
+    let disk = RealDisk::new(&file.data_dir).map_err(|e| store_error(&file, &e))?;
+    let store = Store::open(Arc::new(disk), StoreOptions::default()).map_err(|e| store_error(&file, &e))?;
+    let node_id = NodeId::from_number(file.node_id);
+    let chain = EvmChain::connect(file.chain.clone(), Some(account.clone())).await?;
+    announce(&chain, &account, node_id, &url).await?;
+    if managed {
+        println!("{url}");
+    }
+    let chain: Arc<dyn ControlPlane> = Arc::new(chain);
+    floe_node::run(file.node, node_id, NodeKeys { protocol }, chain, store, listener, shutdown)
+        .await
+        .map_err(|e| CliError::new(e.code(), 1, e.to_string()))
+}
+
+/// Makes the registry name the URL under which this node is reached now.
+async fn announce(chain: &EvmChain, account: &Wallet, id: NodeId, url: &str) -> Result<(), CliError> {
+    let committee = chain.committee().await?;
+    if committee.members().iter().any(|m| m.node_id == id && m.address != url) {
+        let config = chain.config();
+        deploy::set_node_url(&config.rpc_url, &config.contracts, account, id, url).await?;
+    }
+    Ok(())
+}
+
+fn protocol_key(path: &Path) -> Result<bls::SecretKey, CliError> {
+    let bad = |why: String| CliError::usage("NODE-BAD-KEY", format!("{}: {why}", path.display()));
+    let text = fs::read_to_string(path).map_err(|e| bad(e.to_string()))?;
+    bls::SecretKey::from_key_file(text.trim()).map_err(|e| bad(e.to_string()))
+}
+
+fn store_error(file: &NodeFile, error: &floe_store::StoreError) -> CliError {
+    CliError::new(error.code(), 1, format!("{}: {error}", file.data_dir.display()))
+}
+
+/// A parent process holds our standard input open while it lives.
+fn cancel_with_stdin(shutdown: CancellationToken) {
+    std::thread::spawn(move || {
+        let mut buffer = [0u8; 64];
+        while matches!(std::io::stdin().read(&mut buffer), Ok(1..)) {}
+        shutdown.cancel();
+    });
+}
+
+fn key_gen(key_type: KeyType, out: &Path) -> Result<(), CliError> {
+    if out.exists() {
+        return Err(CliError::usage("CLI-KEY-EXISTS", format!("{} exists: it is not overwritten", out.display())));
+    }
+    let mut bytes = [0u8; 32];
+    getrandom::fill(&mut bytes).map_err(|e| CliError::new("CLI-RANDOM", 1, e.to_string()))?;
+    // Below the group orders of both curves, and not zero.
+    bytes[0] &= 0x3f;
+    bytes[31] |= 1;
+    let bad = |e: &dyn std::fmt::Display| CliError::new("CLI-RANDOM", 1, e.to_string());
+    let text = match key_type {
+        KeyType::Account => Wallet::from_bytes(&bytes).map_err(|e| bad(&e))?.to_key_hex(),
+        KeyType::Protocol => bls::SecretKey::from_bytes(&bytes).map_err(|e| bad(&e))?.to_key_file(),
+    };
+    write_secret(out, &text)?;
+    println!("Success: a new key is in {}", out.display());
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! `floe read`
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use base64::Engine;
+use floe_client::{Consistency, ReadOptions};
+use serde::Serialize;
+
+use crate::{
+    args::{Global, ReadArgs},
+    error::CliError,
+    network,
+    output::{Output, size},
+    progress::Bar,
+};
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    out: Option<PathBuf>,
+    blob_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blob: Option<String>,
+}
+
+pub(crate) async fn run(global: &Global, args: ReadArgs) -> Result<(), CliError> {
+    let id = network::blob_id(&args.blob_id)?;
+    let consistency = match (args.strict_consistency_check, args.skip_consistency_check) {
+        (true, _) => Consistency::Strict,
+        (_, true) => Consistency::Skip,
+        _ => Consistency::Default,
+    };
+    let (client, _) = network::connect(global).await?;
+    let bar = Bar::new(global);
+    let progress = bar.clone().map(|bar| bar as _);
+    let blob = client.read(&id, ReadOptions { consistency, progress }).await;
+    if let Some(bar) = bar {
+        bar.finish();
+    }
+    let blob = blob?;
+    let output = Output::new(global);
+    let mut report = Report { out: None, blob_id: id.to_string(), blob: None };
+    match args.out.filter(|out| out != Path::new("-")) {
+        Some(out) => {
+            write_file(&out, &blob)?;
+            report.out = Some(out.clone());
+            output.result(&report, || format!("Success: {} written to {}", size(blob.len() as u64), out.display()))
+        }
+        None if global.json => {
+            report.blob = Some(base64::engine::general_purpose::STANDARD.encode(&blob));
+            output.result(&report, String::new)
+        }
+        None => {
+            let mut out = io::stdout().lock();
+            out.write_all(&blob)?;
+            Ok(out.flush()?)
+        }
+    }
+}
+
+/// A new file beside the old one, then a rename: there is the whole blob or what was there before. What is no plain
+/// file (a device, a pipe) is written to.
+fn write_file(out: &Path, blob: &[u8]) -> Result<(), CliError> {
+    let failed = |e: io::Error| CliError::new("CLI-IO", 1, format!("{}: {e}", out.display()));
+    if fs::metadata(out).is_ok_and(|meta| !meta.is_file()) {
+        return fs::write(out, blob).map_err(failed);
+    }
+    let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".floe-").tempfile_in(folder).map_err(failed)?;
+    file.write_all(blob).map_err(failed)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(out).map_or(0o644, |meta| meta.permissions().mode());
+        file.as_file().set_permissions(fs::Permissions::from_mode(mode)).map_err(failed)?;
+    }
+    file.persist(out).map_err(|e| failed(e.error))?;
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! `floe store`
+
+use std::{path::Path, time::Duration};
+
+use floe_client::{FloeClient, StoreOptions};
+use floe_protocol::api::BlobStoreResult;
+use floe_redstuff::{EncodingParams, compute_metadata};
+use serde::Serialize;
+
+use super::input;
+use crate::{
+    args::{Epochs, Global, StoreArgs},
+    error::CliError,
+    network,
+    output::{Output, amount, size},
+    progress::Bar,
+};
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored {
+    blob_store_result: serde_json::Value,
+    path: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DryRun {
+    path: String,
+    blob_id: String,
+    unencoded_size: u64,
+    encoded_size: u64,
+    storage_cost: u128,
+    encoding_type: &'static str,
+}
+
+/// How long the command stays to fill nodes that were too slow to be needed for the certificate.
+const FILL_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// How costs are printed.
+struct Money {
+    symbol: String,
+    decimals: u8,
+}
+
+pub(crate) async fn run(global: &Global, args: StoreArgs) -> Result<(), CliError> {
+    let (client, file) = network::connect(global).await?;
+    let info = client.chain().network().await?;
+    let params = EncodingParams::new(info.n_shards).map_err(|e| CliError::new("CLI-BAD-SHARDS", 1, e.to_string()))?;
+    let epochs = match args.epochs {
+        Epochs::Max => info.max_epochs_ahead,
+        Epochs::Count(n) if n > info.max_epochs_ahead => {
+            let max = info.max_epochs_ahead;
+            return Err(CliError::usage("CLI-TOO-MANY-EPOCHS", format!("{n} epochs: this network allows at most {max}")));
+        }
+        Epochs::Count(n) => n,
+    };
+    let money = Money { symbol: info.payment_token_symbol.clone(), decimals: info.payment_token_decimals };
+    if args.dry_run {
+        return dry_run(global, &args, params, &info, epochs, &money);
+    }
+    let bar = Bar::new(global);
+    let (mut results, mut lines, mut first_error) = (Vec::new(), Vec::new(), None);
+    for path in &args.files {
+        let options = StoreOptions { epochs, force: args.force, progress: bar.clone().map(|bar| bar as _) };
+        let stored = store_one(&client, path, params, options).await;
+        let (result, line) = match stored {
+            Ok(result) => {
+                let line = describe(path, &result, &money, file.gateway_url.as_deref());
+                (serde_json::to_value(&result).map_err(|e| CliError::new("CLI-JSON", 1, e.to_string()))?, line)
+            }
+            Err(error) => {
+                let value = serde_json::json!({"error": {
+                    "blobId": null, "failurePhase": error.code, "errorMsg": error.message}});
+                let line = format!("Error: {}: {} [{}]", path.display(), error.message, error.code);
+                first_error.get_or_insert(error);
+                (value, line)
+            }
+        };
+        results.push(Stored { blob_store_result: result, path: path.display().to_string() });
+        lines.push(line);
+    }
+    if let Some(bar) = &bar {
+        bar.finish();
+    }
+    let printed = match &first_error {
+        Some(_) if args.files.len() == 1 => Ok(()),
+        _ => Output::new(global).result(&results, || lines.join("\n")),
+    };
+    // What is certified is safe; the nodes that were not needed for that are still being filled.
+    client.drain(FILL_TIME_MAX).await;
+    printed?;
+    match first_error {
+        Some(error) if args.files.len() > 1 => Err(CliError::new(error.code, error.exit, "not every file was stored")),
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+async fn store_one(
+    client: &FloeClient,
+    path: &Path,
+    params: EncodingParams,
+    options: StoreOptions,
+) -> Result<BlobStoreResult, CliError> {
+    let owned = path.to_owned();
+    let blob = tokio::task::spawn_blocking(move || input::read(&owned, params.max_blob_size()))
+        .await
+        .map_err(|e| CliError::new("CLI-IO", 1, e.to_string()))??;
+    Ok(client.store(blob, options).await?)
+}
+
+fn describe(path: &Path, result: &BlobStoreResult, money: &Money, gateway: Option<&str>) -> String {
+    let path = path.display();
+    let url = |id: &str| gateway.map_or(String::new(), |g| format!("\n  URL:       {g}/v1/blobs/{id}"));
+    match result {
+        BlobStoreResult::NewlyCreated(new) => format!(
+            "Success: {path} stored and certified\n  Blob ID:   {id}\n  Object ID: {object}\n  Size:      {size}\n  \
+             Cost:      {cost}\n  Expires:   at the start of epoch {end}{url}",
+            id = new.blob_object.blob_id,
+            object = new.blob_object.id,
+            size = size(new.blob_object.size),
+            cost = amount(u128::from(new.cost), money.decimals, &money.symbol),
+            end = new.blob_object.storage.end_epoch,
+            url = url(&new.blob_object.blob_id.to_string()),
+        ),
+        BlobStoreResult::AlreadyCertified(known) => format!(
+            "Success: {path} was certified already, nothing was paid\n  Blob ID:   {id}\n  Expires:   at the start of \
+             epoch {end}{url}",
+            id = known.blob_id,
+            end = known.end_epoch,
+            url = url(&known.blob_id.to_string()),
+        ),
+        BlobStoreResult::MarkedInvalid { blob_id, .. } => {
+            format!("Warning: {path}: the blob {blob_id} is marked invalid on the chain")
+        }
+        BlobStoreResult::Error(failure) => format!("Error: {path}: {}", failure.error_msg),
+    }
+}
+
+fn dry_run(
+    global: &Global,
+    args: &StoreArgs,
+    params: EncodingParams,
+    info: &floe_chain::NetworkInfo,
+    epochs: u32,
+    money: &Money,
+) -> Result<(), CliError> {
+    let mut reports = Vec::with_capacity(args.files.len());
+    for path in &args.files {
+        let blob = input::read(path, params.max_blob_size())?;
+        let encode = |e: &dyn std::fmt::Display| CliError::usage("CLI-ENCODE", e.to_string());
+        let metadata = compute_metadata(params, &blob).map_err(|e| encode(&e))?;
+        let encoded_size = params.encoded_length(blob.len() as u64).map_err(|e| encode(&e))?;
+        reports.push(DryRun {
+            path: path.display().to_string(),
+            blob_id: metadata.blob_id().to_string(),
+            unencoded_size: blob.len() as u64,
+            encoded_size,
+            storage_cost: info.cost(encoded_size, epochs),
+            encoding_type: "RS2",
+        });
+    }
+    Output::new(global).result(&reports, || {
+        let line = |r: &DryRun| {
+            format!(
+                "{}: blob ID {}, {} ({} encoded), would cost {}",
+                r.path,
+                r.blob_id,
+                size(r.unencoded_size),
+                size(r.encoded_size),
+                amount(r.storage_cost, money.decimals, &money.symbol)
+            )
+        };
+        reports.iter().map(line).collect::<Vec<_>>().join("\n")
+    })
+}

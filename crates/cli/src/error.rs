@@ -1,0 +1,66 @@
+//! Errors as people see them: what happened, a stable code, what to do; and the exit code.
+
+/// Exit code: the command was not usable.
+pub(crate) const EXIT_USAGE: u8 = 2;
+/// Exit code: what was asked for does not exist.
+pub(crate) const EXIT_NOT_FOUND: u8 = 3;
+/// Exit code: something that is needed does not answer.
+pub(crate) const EXIT_UNAVAILABLE: u8 = 4;
+/// Exit code for what fits no other.
+const EXIT_OTHER: u8 = 1;
+
+/// An error that ends the command.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    pub(crate) code: String,
+    pub(crate) message: String,
+    pub(crate) exit: u8,
+}
+
+impl CliError {
+    pub(crate) fn new(code: impl Into<String>, exit: u8, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), exit }
+    }
+
+    pub(crate) fn usage(code: &str, message: impl Into<String>) -> Self {
+        Self::new(code, EXIT_USAGE, message)
+    }
+}
+
+impl From<std::io::Error> for CliError {
+    fn from(error: std::io::Error) -> Self {
+        Self::new("CLI-IO", EXIT_OTHER, error.to_string())
+    }
+}
+
+impl From<floe_client::ClientError> for CliError {
+    fn from(error: floe_client::ClientError) -> Self {
+        Self::new(error.code(), error.exit_code(), format!("{error}: {}", error.advice()))
+    }
+}
+
+impl From<floe_chain::ChainError> for CliError {
+    fn from(error: floe_chain::ChainError) -> Self {
+        let exit = if error.is_retryable() { EXIT_UNAVAILABLE } else { EXIT_OTHER };
+        Self::new(error.code(), exit, error.to_string())
+    }
+}
+
+impl From<floe_config::ConfigError> for CliError {
+    fn from(error: floe_config::ConfigError) -> Self {
+        Self::usage(error.code(), error.to_string())
+    }
+}
+
+impl From<floe_testbed::devnet::DevnetError> for CliError {
+    fn from(error: floe_testbed::devnet::DevnetError) -> Self {
+        use floe_testbed::devnet::DevnetError as E;
+        let exit = match &error {
+            E::PortTaken { .. } | E::OtherNetwork { .. } | E::BadPlan(_) | E::AlreadyRunning { .. } => EXIT_USAGE,
+            E::UnknownNode { .. } => EXIT_NOT_FOUND,
+            E::NotRunning | E::NodeFailed { .. } | E::Refused(_) => EXIT_UNAVAILABLE,
+            _ => EXIT_OTHER,
+        };
+        Self::new(error.code(), exit, error.to_string())
+    }
+}

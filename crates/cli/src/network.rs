@@ -1,0 +1,49 @@
+//! Finding the network that a command speaks to.
+
+use std::{path::PathBuf, sync::Arc};
+
+use floe_chain::{ControlPlane, EvmChain, Wallet};
+use floe_client::{ClientConfig, FloeClient};
+use floe_config::{ClientFile, load_client};
+use floe_protocol::BlobId;
+use floe_testbed::devnet;
+
+use crate::{
+    args::Global,
+    error::{CliError, EXIT_UNAVAILABLE},
+};
+
+/// The configuration named by `--config` or `FLOE_CONFIG`, else that of the running devnet.
+pub(crate) fn client_file(global: &Global) -> Result<ClientFile, CliError> {
+    let path: PathBuf = match &global.config {
+        Some(path) => path.clone(),
+        None => match devnet::find_running(None) {
+            Some(info) => info.client_config,
+            None => {
+                return Err(CliError::new(
+                    "CLI-NO-NETWORK",
+                    EXIT_UNAVAILABLE,
+                    "no network is configured and no devnet is running: start one with `floe devnet`, or name a \
+                     configuration with --config FILE or FLOE_CONFIG",
+                ));
+            }
+        },
+    };
+    Ok(load_client(&path)?)
+}
+
+/// A client of the network, with a wallet if it has one.
+pub(crate) async fn connect(global: &Global) -> Result<(FloeClient, ClientFile), CliError> {
+    let file = client_file(global)?;
+    let wallet = match global.wallet.as_ref().or(file.wallet_key_file.as_ref()) {
+        Some(path) => Some(Wallet::from_key_file(path)?),
+        None => None,
+    };
+    let chain = EvmChain::connect(file.chain.clone(), wallet).await?;
+    Ok((FloeClient::new(ClientConfig::default(), Arc::new(chain) as Arc<dyn ControlPlane>), file))
+}
+
+/// Parses a blob ID as people type it.
+pub(crate) fn blob_id(text: &str) -> Result<BlobId, CliError> {
+    text.parse().map_err(|e| CliError::usage("CLI-BAD-BLOB-ID", format!("{text} is not a blob ID: {e}")))
+}

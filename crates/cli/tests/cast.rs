@@ -1,0 +1,75 @@
+//! `cast`, which nobody here wrote, against the embedded chain. Needs the program: `FLOE_CAST` names it.
+
+mod support;
+
+use std::process::Command;
+
+use support::{Network, id_of, noise, text};
+
+struct Cast {
+    program: String,
+    rpc: String,
+}
+
+impl Cast {
+    fn run(&self, args: &[&str]) -> String {
+        let output = Command::new(&self.program).args(args).args(["--rpc-url", &self.rpc]).output().unwrap();
+        assert!(output.status.success(), "cast {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+}
+
+/// 32 bytes as 0x-hex, from the URL-safe base64 of a blob ID.
+fn hex_of(id: &str) -> String {
+    use std::str::FromStr;
+    let id = floe_protocol::BlobId::from_str(id).unwrap();
+    format!("0x{}", hex::encode(id.as_bytes()))
+}
+
+#[test]
+#[ignore = "needs cast: set FLOE_CAST to the program"]
+fn cast_asks_the_contracts() {
+    let network = Network::start(4, 10, &[]);
+    let info = network.info();
+    let cast = Cast {
+        program: std::env::var("FLOE_CAST").expect("FLOE_CAST names the cast program"),
+        rpc: info["chain"]["url"].as_str().unwrap().to_owned(),
+    };
+    let blobs = info["contracts"]["blobs"].as_str().unwrap();
+    let path = network.file(&noise(5000, 8));
+    let id = id_of(&network.json(&["store", text(&path), "--epochs", "3"])[0]["blobStoreResult"]);
+    let topic = hex_of(&id);
+
+    assert_eq!(cast.run(&["call", blobs, "isAvailable(bytes32)(bool)", &topic]), "true");
+    assert_eq!(cast.run(&["call", blobs, "availableUntil(bytes32)(uint32)", &topic]), "4");
+    let unknown = format!("0x{}", "11".repeat(32));
+    assert_eq!(cast.run(&["call", blobs, "isAvailable(bytes32)(bool)", &unknown]), "false");
+
+    let event = "BlobCertified(bytes32 indexed blobId, uint256 indexed objectId, uint32 certifiedEpoch, uint32 endEpoch)";
+    let logs = cast.run(&["logs", "--json", "--from-block", "0", "--address", blobs, event, &topic]);
+    let logs: serde_json::Value = serde_json::from_str(&logs).unwrap();
+    assert_eq!(logs.as_array().unwrap().len(), 1, "{logs}");
+
+    // A contract of somebody else asks in its own transaction.
+    let artifact = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../contracts/artifacts/ReleaseShelf.json"
+    ))
+    .unwrap();
+    let artifact: serde_json::Value = serde_json::from_str(&artifact).unwrap();
+    let key = std::fs::read_to_string(network.dir.join("keys/deployer.key")).unwrap();
+    let argument = cast.run(&["abi-encode", "constructor(address)", blobs]);
+    let code = format!("{}{}", artifact["bytecode"].as_str().unwrap(), argument.trim_start_matches("0x"));
+    let sent = cast.run(&["send", "--json", "--private-key", key.trim(), "--create", &code]);
+    let receipt: serde_json::Value = serde_json::from_str(&sent).unwrap();
+    let consumer = receipt["contractAddress"].as_str().unwrap();
+    let release = |topic: &str| {
+        Command::new(&cast.program)
+            .args(["send", "--json", "--private-key", key.trim(), consumer, "release(bytes32,uint32)", topic, "4"])
+            .args(["--rpc-url", &cast.rpc])
+            .output()
+            .unwrap()
+    };
+    assert!(release(&topic).status.success(), "the blob is available");
+    assert!(!release(&unknown).status.success(), "the unknown one is not");
+}

@@ -1,0 +1,25 @@
+//! The configuration files of Floe: what a client, a gateway and a storage node are told.
+//!
+//! Both are TOML. Paths in a file are relative to the folder of that file, so that a network's folder can be moved as
+//! a whole. Secrets are never in these files: they name key files, which must be readable by their owner alone.
+//!
+//! ```
+//! let file: floe_config::ClientFile = toml::from_str(r#"
+//!     wallet_key_file = "client.key"
+//!     [chain]
+//!     rpc_url = "http://127.0.0.1:8545"
+//!     chain_id = 31337
+//!     confirmations = 0
+//!     poll_interval_ms = 50
+//!     [chain.contracts]
+//!     committee = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+//!     blobs = "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"
+//!     paymentToken = "0x9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0"
+//!     floeToken = "0xCf7Ed3AccA5a467e9e704C703E8D87F634fB0Fc9"
+//! "#).expect("a valid file");
+//! assert_eq!(file.chain.chain_id, Some(31337));
+//! ```
+
+mod file;
+
+pub use file::{ClientFile, ConfigError, NodeFile, load_client, load_node, write_secret, write_toml};

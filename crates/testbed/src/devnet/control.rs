@@ -1,0 +1,104 @@
+//! Requests to a running devnet: one line over a local socket, one line back.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use http_body_util::Empty;
+use hyper::body::Bytes;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+    time::timeout,
+};
+
+use super::{DevnetError, DevnetInfo, Layout, default_dir, layout};
+
+/// Longest request line.
+const REQUEST_BYTES_MAX: u64 = 256;
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+const RESTART: &str = "restart ";
+
+pub(super) struct Control(UnixListener);
+
+/// One request to restart a node.
+pub(super) struct Request {
+    name: String,
+    stream: UnixStream,
+}
+
+pub(super) fn listen(layout: &Layout) -> Result<Control, DevnetError> {
+    let path = layout.control_socket();
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    Ok(Control(UnixListener::bind(path)?))
+}
+
+impl Control {
+    /// The next well-formed request; others are answered and forgotten.
+    pub(super) async fn next(&self) -> Result<Request, DevnetError> {
+        loop {
+            let (mut stream, _) = self.0.accept().await?;
+            let mut line = String::new();
+            let mut reader = BufReader::new((&mut stream).take(REQUEST_BYTES_MAX));
+            // Silence or a broken line is an unknown request.
+            let _ = timeout(REQUEST_TIMEOUT, reader.read_line(&mut line)).await;
+            match line.trim_end().strip_prefix(RESTART) {
+                Some(name) => return Ok(Request { name: name.to_owned(), stream }),
+                None => {
+                    let _ = stream.write_all(b"error unknown request\n").await;
+                }
+            }
+        }
+    }
+}
+
+impl Request {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) async fn answer(mut self, result: Result<u32, DevnetError>) {
+        let text = match result {
+            Ok(pid) => format!("ok {pid}\n"),
+            Err(error) => format!("error {error}\n"),
+        };
+        // Whoever asked may be gone; the node is restarted all the same.
+        let _ = self.stream.write_all(text.as_bytes()).await;
+    }
+}
+
+/// The running devnet of `dir`, or the one that was started last.
+pub fn find_running(dir: Option<&Path>) -> Option<DevnetInfo> {
+    let candidates: Vec<PathBuf> = match dir {
+        Some(dir) => vec![dir.to_owned()],
+        None => layout::running_dir().into_iter().chain([default_dir()]).collect(),
+    };
+    let dir = candidates.into_iter().find(|dir| layout::is_locked(dir))?;
+    serde_json::from_str(&std::fs::read_to_string(dir.join("devnet.json")).ok()?).ok()
+}
+
+/// Asks the running devnet to restart a node; gives its new process id.
+pub async fn ask_running(dir: Option<&Path>, node: &str) -> Result<u32, DevnetError> {
+    let info = find_running(dir).ok_or(DevnetError::NotRunning)?;
+    let mut stream = UnixStream::connect(info.dir.join("control.sock")).await.map_err(|_| DevnetError::NotRunning)?;
+    stream.write_all(format!("{RESTART}{node}\n").as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let answer = answer.trim_end();
+    match answer.strip_prefix("ok ").and_then(|pid| pid.parse().ok()) {
+        Some(pid) => Ok(pid),
+        None => Err(DevnetError::Refused(answer.trim_start_matches("error ").to_owned())),
+    }
+}
+
+/// True if a GET of the URL is answered with 200 soon.
+pub(super) async fn http_ok(url: &str) -> bool {
+    let Ok(uri) = url.parse::<hyper::Uri>() else { return false };
+    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    matches!(timeout(Duration::from_secs(2), client.get(uri)).await, Ok(Ok(answer)) if answer.status().is_success())
+}

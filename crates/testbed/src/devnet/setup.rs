@@ -1,0 +1,193 @@
+//! The first start: keys, contracts, nodes, committee, money.
+
+use std::{net::SocketAddr, time::Duration};
+
+use floe_chain::{Address, Wallet, deploy};
+use floe_protocol::{NodeId, ShardIndex, bls};
+
+use super::{ChainEntry, DevnetError, DevnetInfo, DevnetOptions, Layout, NodeEntry};
+use floe_config::write_secret;
+
+const DEFAULT_NODES: u16 = 10;
+const DEFAULT_SHARDS: u16 = 100;
+const DEFAULT_EPOCH: Duration = Duration::from_secs(24 * 60 * 60);
+const MIN_SHARDS: u16 = 4;
+/// Prices in the six-decimal test stablecoin, per MiB of encoded length.
+const STORAGE_PRICE: u128 = 100;
+const WRITE_PRICE: u128 = 200;
+const MAX_EPOCHS_AHEAD: u32 = 53;
+/// Native coin for the fees of each node: 10 coins of 18 decimals.
+const NODE_COINS: u128 = 10 * 10u128.pow(18);
+/// Test money for the client and for the gateway: a million coins of six decimals.
+const TEST_MONEY: u128 = 1_000_000 * 10u128.pow(6);
+
+/// The numbers of a network.
+#[derive(Debug)]
+pub(super) struct Plan {
+    nodes: u16,
+    shards: u16,
+    epoch: Duration,
+}
+
+impl Plan {
+    /// Takes what was asked for, what the folder has, or the defaults; refuses contradictions.
+    pub(super) fn new(options: &DevnetOptions, known: Option<&DevnetInfo>) -> Result<Self, DevnetError> {
+        if let Some(info) = known {
+            let epoch = options.epoch_duration.map(|d| d.as_secs());
+            let checks = [
+                ("nodes:", info.nodes.len() as u64, options.nodes.map(u64::from)),
+                ("shards:", u64::from(info.n_shards), options.shards.map(u64::from)),
+                ("epochs of seconds:", info.epoch_duration_secs, epoch),
+            ];
+            for (what, have, wanted) in checks {
+                if let Some(wanted) = wanted.filter(|w| *w != have) {
+                    return Err(DevnetError::OtherNetwork { dir: options.dir.clone(), what, have, wanted });
+                }
+            }
+        }
+        let plan = Self {
+            nodes: options.nodes.unwrap_or(DEFAULT_NODES),
+            shards: options.shards.unwrap_or(DEFAULT_SHARDS),
+            epoch: options.epoch_duration.unwrap_or(DEFAULT_EPOCH),
+        };
+        if plan.shards < MIN_SHARDS {
+            return Err(DevnetError::BadPlan(format!("{} shards are too few: the code needs at least 4", plan.shards)));
+        }
+        if plan.nodes == 0 || plan.nodes > plan.shards || plan.nodes > 250 {
+            let limit = plan.shards.min(250);
+            return Err(DevnetError::BadPlan(format!("{} nodes: there can be 1 to {limit} here", plan.nodes)));
+        }
+        if plan.epoch < Duration::from_secs(1) {
+            return Err(DevnetError::BadPlan("an epoch lasts at least one second".into()));
+        }
+        Ok(plan)
+    }
+
+    /// The shards of the `index`th node: contiguous, as even as can be.
+    fn shards_of(&self, index: u16) -> Vec<u16> {
+        let bound = |i: u16| u32::from(i) * u32::from(self.shards) / u32::from(self.nodes);
+        (bound(index)..bound(index + 1)).filter_map(|s| u16::try_from(s).ok()).collect()
+    }
+}
+
+/// Makes a network on a fresh chain. Nothing of it counts until `devnet.json` is written.
+pub(super) async fn create(layout: &Layout, plan: &Plan, chain: SocketAddr) -> Result<DevnetInfo, DevnetError> {
+    let chain = ChainEntry::new(chain);
+    std::fs::create_dir_all(layout.keys_dir())?;
+    let accounts = floe_devchain::dev_accounts();
+    let [owner, client, gateway] = [("deployer", 0), ("client", 1), ("gateway", 2)].map(|(name, index)| {
+        let (secret, _) = accounts[index];
+        write_secret(&layout.keys_dir().join(format!("{name}.key")), secret)?;
+        Ok::<_, DevnetError>(Wallet::from_key_hex(secret)?)
+    });
+    let (owner, client, gateway) = (owner?, client?, gateway?);
+
+    let options = deploy::DeployOptions {
+        n_shards: plan.shards,
+        epoch_duration_secs: plan.epoch.as_secs(),
+        storage_price: STORAGE_PRICE,
+        write_price: WRITE_PRICE,
+        max_epochs_ahead: MAX_EPOCHS_AHEAD,
+    };
+    let contracts = deploy::deploy(&chain.url, &owner, &options).await?;
+    for payer in [client.address(), gateway.address()] {
+        deploy::mint_test_money(&chain.url, &contracts, &owner, payer, TEST_MONEY).await?;
+    }
+
+    let mut nodes = Vec::with_capacity(plan.nodes.into());
+    let mut members = Vec::with_capacity(plan.nodes.into());
+    for index in 0..plan.nodes {
+        let name = format!("node-{index}");
+        std::fs::create_dir_all(layout.node_dir(&name))?;
+        let (account, protocol) = node_keys(layout, &name)?;
+        fund(&chain.url, &owner, account.address()).await?;
+        // The real address is set when the node starts; until then nobody can call it.
+        let node_id = deploy::register_node(&chain.url, &contracts, &account, &protocol, &name, "http://127.0.0.1:0").await?;
+        let shards = plan.shards_of(index);
+        members.push((node_id, shards.iter().copied().map(ShardIndex::new).collect::<Vec<_>>()));
+        nodes.push(entry(layout, name, node_id, shards));
+    }
+    deploy::launch(&chain.url, &contracts, &owner, &members).await?;
+    Ok(DevnetInfo {
+        pid: std::process::id(),
+        dir: layout.dir().to_owned(),
+        n_shards: plan.shards,
+        epoch_duration_secs: plan.epoch.as_secs(),
+        chain,
+        gateway_url: String::new(),
+        contracts,
+        client_config: layout.client_config(),
+        nodes,
+    })
+}
+
+async fn fund(rpc_url: &str, owner: &Wallet, to: Address) -> Result<(), DevnetError> {
+    Ok(deploy::send_native(rpc_url, owner, to, NODE_COINS).await.map(|_| ())?)
+}
+
+fn node_keys(layout: &Layout, name: &str) -> Result<(Wallet, bls::SecretKey), DevnetError> {
+    let dir = layout.node_dir(name);
+    let account = Wallet::from_bytes(&random_scalar()?)?;
+    write_secret(&dir.join("account.key"), &account.to_key_hex())?;
+    let protocol = bls::SecretKey::from_bytes(&random_scalar()?)
+        .map_err(|e| DevnetError::BadPlan(format!("no BLS key for {name}: {e}")))?;
+    write_secret(&dir.join("protocol.key"), &protocol.to_key_file())?;
+    Ok((account, protocol))
+}
+
+/// 32 random bytes below both curves' group orders, and not zero.
+fn random_scalar() -> Result<[u8; 32], DevnetError> {
+    let mut bytes = [0u8; 32];
+    getrandom::fill(&mut bytes).map_err(|e| DevnetError::BadPlan(format!("the system gives no randomness: {e}")))?;
+    bytes[0] &= 0x3f;
+    bytes[31] |= 1;
+    Ok(bytes)
+}
+
+fn entry(layout: &Layout, name: String, node_id: NodeId, shards: Vec<u16>) -> NodeEntry {
+    let mut entry = NodeEntry {
+        name,
+        node_id: node_id.to_number().unwrap_or(0),
+        pid: 0,
+        address: String::new(),
+        data_dir: Default::default(),
+        config: Default::default(),
+        log: Default::default(),
+        shards,
+    };
+    layout.place(&mut entry);
+    entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(nodes: u16, shards: u16) -> DevnetOptions {
+        DevnetOptions {
+            dir: "/nowhere".into(),
+            nodes: Some(nodes),
+            shards: Some(shards),
+            epoch_duration: None,
+            gateway_port: None,
+            chain_port: None,
+            binary: "floe".into(),
+        }
+    }
+
+    #[test]
+    fn every_shard_has_one_node() {
+        for (nodes, shards) in [(10, 100), (3, 10), (7, 100), (4, 4), (10, 1000), (1, 4)] {
+            let plan = Plan::new(&options(nodes, shards), None).unwrap();
+            let all: Vec<u16> = (0..nodes).flat_map(|i| plan.shards_of(i)).collect();
+            assert_eq!(all, (0..shards).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn impossible_networks_are_refused() {
+        for (nodes, shards) in [(0, 10), (5, 4), (2, 3)] {
+            assert_eq!(Plan::new(&options(nodes, shards), None).unwrap_err().code(), "DEVNET-BAD-PLAN");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Figures of docs/benchmarks.md: whole commands against a devnet, as a user would run them.
+
+    cargo build --release && scripts/bench.py [--shards 100] [--sizes 1KiB,1MiB,100MiB] [--runs 5]
+
+Prints a Markdown table: the median of the runs, MB/s (10^6 bytes), and peak resident memory of the command and of the
+largest node. Each run stores new random bytes. "encode" is `floe blob-id`, which computes all sliver hashes.
+"store" and "read" go through the command line; "put" and "get" through the gateway by HTTP.
+"""
+
+import argparse, http.client, json, os, pathlib, signal, statistics, subprocess, sys, tempfile, time
+from urllib.parse import urlparse
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+
+def size_of(text):
+    for unit, factor in UNITS.items():
+        if text.endswith(unit):
+            return int(text[: -len(unit)]) * factor
+    return int(text)
+
+
+def timed(command, env):
+    """Runs a command; gives its seconds, its peak memory in MiB, and its standard output."""
+    with tempfile.TemporaryFile() as out:
+        began = time.monotonic()
+        process = subprocess.Popen(command, stdout=out, env=env)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - began
+        if status != 0:
+            sys.exit(f"{command} failed")
+        out.seek(0)
+        return seconds, usage.ru_maxrss / 1024, out.read()
+
+
+def node_peak(info):
+    """Largest resident memory that any node ever had, in MiB."""
+    peaks = []
+    for node in info["nodes"]:
+        for line in open(f"/proc/{node['pid']}/status"):
+            if line.startswith("VmHWM"):
+                peaks.append(int(line.split()[1]) / 1024)
+    return max(peaks)
+
+
+def request(gateway, method, path, body=None):
+    began = time.monotonic()
+    connection = http.client.HTTPConnection(urlparse(gateway).netloc, timeout=600)
+    connection.request(method, path, body)
+    answer = connection.getresponse()
+    data = answer.read()
+    if answer.status != 200:
+        sys.exit(f"{method} {path}: {answer.status} {data[:300]}")
+    return time.monotonic() - began, data
+
+
+def blob_id(result):
+    new = result.get("newlyCreated")
+    return new["blobObject"]["blobId"] if new else result["alreadyCertified"]["blobId"]
+
+
+def row(what, size, samples, memory, info):
+    median = statistics.median(samples)
+    rate = size / median / 1e6
+    memory = f"{memory:.0f}" if memory else "-"
+    print(f"| {what} | {median * 1000:.0f} ms | {min(samples) * 1000:.0f}-{max(samples) * 1000:.0f} | {rate:.1f} | {memory} | {node_peak(info):.0f} |", flush=True)
+
+
+def measure(floe, info, env, work, name, runs, gateway_too):
+    size = size_of(name)
+    samples = {kind: [] for kind in ("encode", "store", "read", "put", "get")}
+    memory = {kind: 0 for kind in samples}
+    path, back = work / "blob", work / "back"
+    for _ in range(runs):
+        with open(path, "wb") as file:
+            left = size
+            while left:
+                left -= file.write(os.urandom(min(left, 1 << 24)))
+        for kind, command in (
+            ("encode", [floe, "blob-id", path, "--n-shards", str(info["nShards"]), "--json"]),
+            ("store", [floe, "store", path, "--epochs", "2", "--json"]),
+        ):
+            seconds, peak, out = timed(command, env)
+            samples[kind].append(seconds)
+            memory[kind] = max(memory[kind], peak)
+        identity = blob_id(json.loads(out)[0]["blobStoreResult"])
+        seconds, peak, _ = timed([floe, "read", identity, "-o", back, "--json"], env)
+        samples["read"].append(seconds)
+        memory["read"] = max(memory["read"], peak)
+        if subprocess.run(["cmp", path, back]).returncode:
+            sys.exit("the blob came back changed")
+        if gateway_too:
+            body = os.urandom(size)
+            seconds, answer = request(info["gatewayUrl"], "PUT", "/v1/blobs?epochs=2", body)
+            samples["put"].append(seconds)
+            seconds, data = request(info["gatewayUrl"], "GET", "/v1/blobs/" + blob_id(json.loads(answer)))
+            samples["get"].append(seconds)
+            if data != body:
+                sys.exit("the blob came back changed")
+    for kind, values in samples.items():
+        if values:
+            row(f"{kind} {name}", size, values, memory[kind], info)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--floe", default=ROOT / "target/release/floe")
+    parser.add_argument("--nodes", type=int, default=10)
+    parser.add_argument("--shards", type=int, default=100)
+    parser.add_argument("--sizes", default="1KiB,1MiB,100MiB")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--no-gateway", action="store_true", help="leave out put and get")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        work = pathlib.Path(folder)
+        env = dict(os.environ, XDG_DATA_HOME=folder)
+        env.pop("FLOE_CONFIG", None)
+        command = [options.floe, "devnet", "--json", "--dir", work / "net"]
+        command += ["--nodes", str(options.nodes), "--shards", str(options.shards)]
+        devnet = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+        try:
+            text = ""
+            for line in devnet.stdout:
+                text += line
+                if line.startswith("}"):
+                    break
+            info = json.loads(text)
+            print(f"{options.nodes} nodes, {options.shards} shards, {os.cpu_count()} cores, {options.runs} runs\n")
+            print("| work | median | min-max ms | MB/s | peak MiB, command | peak MiB, largest node |")
+            print("|---|---|---|---|---|---|")
+            for name in options.sizes.split(","):
+                measure(options.floe, info, env, work, name, options.runs, not options.no_gateway)
+        finally:
+            devnet.send_signal(signal.SIGINT)
+            devnet.wait()
+
+
+main()

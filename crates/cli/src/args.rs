@@ -281,7 +281,11 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         unit => return Err(format!("unknown unit {unit}: use s, m, h or d")),
     };
     let count: u64 = digits.parse().map_err(|_| format!("{text} is not a duration: write 30s, 10m, 2h or 1d"))?;
-    count.checked_mul(seconds).filter(|s| *s > 0).map(Duration::from_secs).ok_or_else(|| format!("{text} is out of range"))
+    count
+        .checked_mul(seconds)
+        .filter(|s| *s > 0)
+        .map(Duration::from_secs)
+        .ok_or_else(|| format!("{text} is out of range"))
 }
 
 #[cfg(test)]

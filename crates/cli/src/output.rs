@@ -47,7 +47,13 @@ pub(crate) fn size(bytes: u64) -> String {
         value /= 1024.0;
         // 1023.6 KiB would print as 1024 KiB, which is 1.00 MiB.
         if value < 1023.5 || unit == "EiB" {
-            let digits = if value < 9.995 { 2 } else if value < 99.95 { 1 } else { 0 };
+            let digits = if value < 9.995 {
+                2
+            } else if value < 99.95 {
+                1
+            } else {
+                0
+            };
             return format!("{value:.digits$} {unit}");
         }
     }

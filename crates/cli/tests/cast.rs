@@ -45,17 +45,16 @@ fn cast_asks_the_contracts() {
     let unknown = format!("0x{}", "11".repeat(32));
     assert_eq!(cast.run(&["call", blobs, "isAvailable(bytes32)(bool)", &unknown]), "false");
 
-    let event = "BlobCertified(bytes32 indexed blobId, uint256 indexed objectId, uint32 certifiedEpoch, uint32 endEpoch)";
+    let event =
+        "BlobCertified(bytes32 indexed blobId, uint256 indexed objectId, uint32 certifiedEpoch, uint32 endEpoch)";
     let logs = cast.run(&["logs", "--json", "--from-block", "0", "--address", blobs, event, &topic]);
     let logs: serde_json::Value = serde_json::from_str(&logs).unwrap();
     assert_eq!(logs.as_array().unwrap().len(), 1, "{logs}");
 
     // A contract of somebody else asks in its own transaction.
-    let artifact = std::fs::read_to_string(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../contracts/artifacts/ReleaseShelf.json"
-    ))
-    .unwrap();
+    let artifact =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/artifacts/ReleaseShelf.json"))
+            .unwrap();
     let artifact: serde_json::Value = serde_json::from_str(&artifact).unwrap();
     let key = std::fs::read_to_string(network.dir.join("keys/deployer.key")).unwrap();
     let argument = cast.run(&["abi-encode", "constructor(address)", blobs]);

@@ -14,7 +14,11 @@ fn bad_input_is_refused_with_a_code() {
     let cases: &[(&[&str], i32, &str)] = &[
         (&["read", UNKNOWN], 3, "CLIENT-NOT-FOUND"),
         (&["read", "not-base64!"], 2, "CLI-BAD-BLOB-ID"),
-        (&["read", "80933454844107220818679263525457079202452443330232294317323003948654058939192"], 2, "OCPSL5aZBEkvKTbyO96C3dctIcax6AZ8NJacCk227rI"),
+        (
+            &["read", "80933454844107220818679263525457079202452443330232294317323003948654058939192"],
+            2,
+            "OCPSL5aZBEkvKTbyO96C3dctIcax6AZ8NJacCk227rI",
+        ),
         (&["store", "/no/such/file", "--epochs", "1"], 3, "CLI-NO-FILE"),
         (&["store", "/", "--epochs", "1"], 2, "CLI-IS-FOLDER"),
         (&["store", "/dev/null", "--epochs", "1000"], 2, "CLI-TOO-MANY-EPOCHS"),

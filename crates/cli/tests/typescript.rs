@@ -74,7 +74,8 @@ fn a_blob_sent_by_the_typescript_client_is_certified_and_read() {
         assert_eq!(sent["blobId"], id.to_string());
 
         let committee = chain.committee().await.unwrap();
-        let expected = StorageConfirmation { epoch: committee.epoch(), blob_id: id, persistence: Persistence::Permanent };
+        let expected =
+            StorageConfirmation { epoch: committee.epoch(), blob_id: id, persistence: Persistence::Permanent };
         let mut collector = ConfirmationCollector::new(&committee, expected);
         for (member, signed) in sent["confirmations"].as_array().unwrap().iter().enumerate() {
             let signed: SignedMessage<StorageConfirmation> = serde_json::from_value(signed.clone()).unwrap();

@@ -32,7 +32,10 @@ pub enum Fault {
 
 impl Fault {
     fn from_code(code: u8) -> Self {
-        [Self::None, Self::FlipBits, Self::Blackhole, Self::Truncate].into_iter().find(|f| *f as u8 == code).unwrap_or(Self::None)
+        [Self::None, Self::FlipBits, Self::Blackhole, Self::Truncate]
+            .into_iter()
+            .find(|f| *f as u8 == code)
+            .unwrap_or(Self::None)
     }
 }
 

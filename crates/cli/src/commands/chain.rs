@@ -36,7 +36,9 @@ pub(crate) async fn run(args: ChainArgs) -> Result<(), CliError> {
 /// Binds an address, with an error that names it.
 pub(super) async fn bind(address: &str) -> Result<TcpListener, CliError> {
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => CliError::usage("CLI-PORT-TAKEN", format!("{address} is taken: choose another address")),
+        io::ErrorKind::AddrInUse => {
+            CliError::usage("CLI-PORT-TAKEN", format!("{address} is taken: choose another address"))
+        }
         _ => CliError::usage("CLI-BAD-ADDRESS", format!("{address}: {error}")),
     })
 }

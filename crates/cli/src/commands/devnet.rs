@@ -103,7 +103,13 @@ Ctrl-C ends everything; started again with the same folder, the network has all 
         chain_id = info.chain.chain_id,
         gateway = info.gateway_url,
         description = network.layout().description().display(),
-        pids = info.nodes.iter().take((nodes.saturating_sub(1)) / 3).map(|n| n.pid.to_string()).collect::<Vec<_>>().join(" "),
+        pids = info
+            .nodes
+            .iter()
+            .take((nodes.saturating_sub(1)) / 3)
+            .map(|n| n.pid.to_string())
+            .collect::<Vec<_>>()
+            .join(" "),
         last = info.nodes.first().map_or("node-0", |n| n.name.as_str()),
     )
 }

@@ -189,6 +189,10 @@ impl Facts {
     fn coin(&self) -> (&'static str, Value, String) {
         let n = &self.network;
         let value = json!({"coinType": n.payment_token_symbol, "decimals": n.payment_token_decimals});
-        ("coin", value, format!("Storage is paid in {} ({} decimals)", n.payment_token_symbol, n.payment_token_decimals))
+        (
+            "coin",
+            value,
+            format!("Storage is paid in {} ({} decimals)", n.payment_token_symbol, n.payment_token_decimals),
+        )
     }
 }

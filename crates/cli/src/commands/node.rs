@@ -45,7 +45,8 @@ async fn serve(config: &Path, managed: bool) -> Result<(), CliError> {
     };
     fs::create_dir_all(&file.data_dir)?;
     let disk = RealDisk::new(&file.data_dir).map_err(|e| store_error(&file, &e))?;
-    let store = Store::open(Arc::new(disk), StoreOptions::default()).map_err(|e| store_error(&file, &e))?;
+    let (store, _) =
+        Store::open_or_rebuild(Arc::new(disk), StoreOptions::default()).map_err(|e| store_error(&file, &e))?;
     let node_id = NodeId::from_number(file.node_id);
     let chain = EvmChain::connect(file.chain.clone(), Some(account.clone())).await?;
     announce(&chain, &account, node_id, &url).await?;

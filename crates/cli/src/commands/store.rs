@@ -51,7 +51,10 @@ pub(crate) async fn run(global: &Global, args: StoreArgs) -> Result<(), CliError
         Epochs::Max => info.max_epochs_ahead,
         Epochs::Count(n) if n > info.max_epochs_ahead => {
             let max = info.max_epochs_ahead;
-            return Err(CliError::usage("CLI-TOO-MANY-EPOCHS", format!("{n} epochs: this network allows at most {max}")));
+            return Err(CliError::usage(
+                "CLI-TOO-MANY-EPOCHS",
+                format!("{n} epochs: this network allows at most {max}"),
+            ));
         }
         Epochs::Count(n) => n,
     };

@@ -243,7 +243,11 @@ fn unchunk(mut rest: &[u8]) -> Vec<u8> {
 /// Exit code and standard error of a command that must fail.
 pub(crate) fn failure(output: &Output) -> (i32, String) {
     assert!(!output.status.success());
-    assert!(output.stdout.is_empty(), "a failing command prints no result: {}", String::from_utf8_lossy(&output.stdout));
+    assert!(
+        output.stdout.is_empty(),
+        "a failing command prints no result: {}",
+        String::from_utf8_lossy(&output.stdout)
+    );
     (output.status.code().unwrap(), String::from_utf8(output.stderr.clone()).unwrap())
 }
 

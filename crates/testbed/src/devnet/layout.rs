@@ -101,9 +101,8 @@ impl ChainEntry {
 impl NodeEntry {
     /// The port it had, or one near `base` by its number.
     pub(super) fn port(&self, base: u16) -> u16 {
-        port_of(&self.address).unwrap_or_else(|| {
-            base.wrapping_add(u16::try_from(self.node_id.saturating_sub(1)).unwrap_or(0))
-        })
+        port_of(&self.address)
+            .unwrap_or_else(|| base.wrapping_add(u16::try_from(self.node_id.saturating_sub(1)).unwrap_or(0)))
     }
 }
 
@@ -223,8 +222,8 @@ impl Layout {
             }
             Err(error) => return Err(error.into()),
         };
-        let mut info: DevnetInfo = serde_json::from_str(&text)
-            .map_err(|e| DevnetError::BadDescription { path, why: e.to_string() })?;
+        let mut info: DevnetInfo =
+            serde_json::from_str(&text).map_err(|e| DevnetError::BadDescription { path, why: e.to_string() })?;
         // The folder may have been moved.
         info.dir = self.dir.clone();
         info.client_config = self.client_config();

@@ -97,7 +97,8 @@ impl Devnet {
 
         step("starting the chain");
         let chain_listener =
-            ports::bind(options.chain_port, known.as_ref().map_or(CHAIN_PORT, |k| k.chain.port()), "--chain-port").await?;
+            ports::bind(options.chain_port, known.as_ref().map_or(CHAIN_PORT, |k| k.chain.port()), "--chain-port")
+                .await?;
         let chain_address = chain_listener.local_addr()?;
         let chain = DevChain::open(ChainOptions {
             chain_id: CHAIN_ID,
@@ -122,7 +123,8 @@ impl Devnet {
             layout.write_node_config(entry, &info.chain, &info.contracts, NODE_PORT)?;
             nodes.push(NodeProcess::spawn(&options.binary, &layout, &entry.name)?);
         }
-        let gateway_listener = ports::bind(options.gateway_port, info.gateway_port(GATEWAY_PORT), "--gateway-port").await?;
+        let gateway_listener =
+            ports::bind(options.gateway_port, info.gateway_port(GATEWAY_PORT), "--gateway-port").await?;
         info.gateway_url = format!("http://{}", gateway_listener.local_addr()?);
         info.pid = std::process::id();
         layout.write_client_configs(&info)?;

@@ -75,7 +75,9 @@ impl NodeProcess {
         if let Some(stdout) = &mut self.stdout {
             match timeout_at(deadline, stdout.read_line(&mut url)).await {
                 Ok(Ok(1..)) => {}
-                Ok(_) => return Err(failed(&self.name, format!("it ended with {}", describe(self.child.wait().await?)))),
+                Ok(_) => {
+                    return Err(failed(&self.name, format!("it ended with {}", describe(self.child.wait().await?))));
+                }
                 Err(_) => return Err(failed(&self.name, format!("it said nothing within {} s", within.as_secs()))),
             }
         }

@@ -102,7 +102,8 @@ pub(super) async fn create(layout: &Layout, plan: &Plan, chain: SocketAddr) -> R
         let (account, protocol) = node_keys(layout, &name)?;
         fund(&chain.url, &owner, account.address()).await?;
         // The real address is set when the node starts; until then nobody can call it.
-        let node_id = deploy::register_node(&chain.url, &contracts, &account, &protocol, &name, "http://127.0.0.1:0").await?;
+        let node_id =
+            deploy::register_node(&chain.url, &contracts, &account, &protocol, &name, "http://127.0.0.1:0").await?;
         let shards = plan.shards_of(index);
         members.push((node_id, shards.iter().copied().map(ShardIndex::new).collect::<Vec<_>>()));
         nodes.push(entry(layout, name, node_id, shards));

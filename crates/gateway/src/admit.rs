@@ -90,9 +90,9 @@ impl Memory {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn too_many_are_turned_away_and_waiting_has_an_end() {
-        let gate = Gate::for_reads(1, 1, Duration::from_secs(5));
+        let gate = Gate::for_reads(1, 1, Duration::from_millis(20));
         let first = gate.enter().await.expect("a place is free");
         let (second, third) = tokio::join!(gate.enter(), gate.enter());
         assert!(matches!(second, Err(ApiError::Overloaded(_))), "waited in vain");
@@ -101,9 +101,9 @@ mod tests {
         gate.enter().await.expect("free again");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_giant_takes_all_memory() {
-        let memory = Memory::new(1 << 20, Duration::from_secs(5));
+        let memory = Memory::new(1 << 20, Duration::from_millis(20));
         let all = memory.hold(u64::MAX).await.expect("everything is free");
         assert!(memory.hold(1).await.is_err());
         drop(all);

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     fn options(threshold_bytes: usize) -> SpoolOptions {
-        SpoolOptions { bytes_max: 1000, threshold_bytes, dir: None, idle_max: Duration::from_secs(1) }
+        SpoolOptions { bytes_max: 1000, threshold_bytes, dir: None, idle_max: Duration::from_millis(50) }
     }
 
     fn body(chunks: &'static [&'static [u8]]) -> Body {
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(empty.load().await.unwrap(), "");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn bad_bodies() {
         let mut small = options(2);
         small.bytes_max = 4;

@@ -83,15 +83,15 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_reader_that_takes_nothing_is_given_up() {
         let (near, far) = tokio::io::duplex(10);
-        let mut stream = WriteTimeout::new(near, Duration::from_secs(5));
+        let mut stream = WriteTimeout::new(near, Duration::from_millis(50));
         stream.write_all(b"0123456789").await.unwrap();
         let started = Instant::now();
         let error = stream.write_all(b"more").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert_eq!(started.elapsed().as_secs(), 5);
+        assert!(started.elapsed() >= Duration::from_millis(50));
         drop(far);
     }
 }

@@ -1,0 +1,339 @@
+//! A storage node that keeps slivers in memory, and does what it is told to, good or bad.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    body::{Body, Bytes},
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, put},
+};
+use floe_protocol::{
+    Epoch, Message,
+    api::{
+        BlobStatus, Confirmation, DOMAIN_STORAGE, DeletableCounts, ErrorBody, ErrorReason, EventId, Success, TxDigest,
+    },
+    bls::SecretKey,
+    message::{Persistence, SignedMessage, StorageConfirmation},
+    upload::{Frame, UploadReader},
+};
+use floe_redstuff::{Axis, BlobId, PairIndex, ShardIndex, VerifiedMetadata};
+use futures::StreamExt;
+use http_body_util::BodyExt;
+
+use super::chain::MemoryChain;
+
+/// How a node misbehaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behaviour {
+    Honest,
+    /// Takes requests and never answers.
+    Silent,
+    /// Answers 503 to everything.
+    Refusing,
+    /// Answers correctly, but late.
+    Slow(Duration),
+    /// One bit of each sliver is wrong.
+    FlippedBit,
+    /// Gives the sliver of another index.
+    WrongSliver,
+    /// Gives a sliver of another blob that it holds.
+    OtherBlob,
+    /// Slivers lack their last bytes.
+    Truncated,
+    /// The connection breaks in the middle of a sliver.
+    BrokenOff,
+    /// Slivers are longer than they can be.
+    OverLong,
+    /// Slivers never end.
+    Endless,
+    /// Metadata of which one hash is wrong.
+    CorruptMetadata,
+    /// Has lost its primary slivers.
+    NoPrimaries,
+    /// Confirms with a signature over something else.
+    BadSignature,
+    /// Confirms another blob.
+    ConfirmsOther,
+    /// Is one epoch behind with its confirmations for that many requests.
+    Lagging(u32),
+    /// Has no space left.
+    Full,
+    /// Says that blobs do not exist.
+    Forgetful,
+}
+
+pub struct Node {
+    pub number: usize,
+    pub shards: Vec<ShardIndex>,
+    key: SecretKey,
+    chain: Arc<MemoryChain>,
+    blobs: Mutex<HashMap<BlobId, Held>>,
+    behaviour: Mutex<Behaviour>,
+    pub sliver_requests: AtomicU32,
+    pub uploads: AtomicU32,
+    lagging: AtomicU32,
+}
+
+#[derive(Clone)]
+struct Held {
+    metadata: VerifiedMetadata,
+    slivers: HashMap<(u16, Axis), Bytes>,
+}
+
+impl Node {
+    pub fn new(number: usize, shards: Vec<ShardIndex>, key: SecretKey, chain: Arc<MemoryChain>) -> Self {
+        Self {
+            number,
+            shards,
+            key,
+            chain,
+            blobs: Mutex::default(),
+            behaviour: Mutex::new(Behaviour::Honest),
+            sliver_requests: AtomicU32::new(0),
+            uploads: AtomicU32::new(0),
+            lagging: AtomicU32::new(0),
+        }
+    }
+
+    pub fn behave(&self, behaviour: Behaviour) {
+        if let Behaviour::Lagging(times) = behaviour {
+            self.lagging.store(times, Ordering::SeqCst);
+        }
+        *self.behaviour.lock().unwrap() = behaviour;
+    }
+
+    pub fn behaviour(&self) -> Behaviour {
+        *self.behaviour.lock().unwrap()
+    }
+
+    pub fn holds(&self, id: &BlobId) -> bool {
+        self.blobs.lock().unwrap().contains_key(id)
+    }
+
+    /// Puts a sliver there without any check.
+    pub fn plant(&self, metadata: &VerifiedMetadata, pair: PairIndex, axis: Axis, sliver: Vec<u8>) {
+        let mut blobs = self.blobs.lock().unwrap();
+        let held = blobs
+            .entry(*metadata.blob_id())
+            .or_insert_with(|| Held { metadata: metadata.clone(), slivers: HashMap::new() });
+        held.slivers.insert((pair.get(), axis), sliver.into());
+    }
+
+    pub fn router(self: &Arc<Self>) -> Router {
+        Router::new()
+            .route("/v1/blobs/{id}/upload", put(upload))
+            .route("/v1/blobs/{id}/metadata", get(metadata))
+            .route("/v1/blobs/{id}/slivers/{pair}/{axis}", get(sliver))
+            .route("/v1/blobs/{id}/status", get(status))
+            .route("/v1/blobs/{id}/confirmation/permanent", get(confirmation))
+            .with_state(self.clone())
+    }
+
+    /// What a bad node does to every request.
+    async fn general(&self) -> Result<(), Response> {
+        match self.behaviour() {
+            Behaviour::Silent => std::future::pending().await,
+            Behaviour::Refusing => Err(refuse(ErrorReason::Unavailable)),
+            Behaviour::Slow(delay) => {
+                tokio::time::sleep(delay).await;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn confirm(&self, id: &BlobId) -> Response {
+        let mut message =
+            StorageConfirmation { epoch: self.chain.epoch(), blob_id: *id, persistence: Persistence::Permanent };
+        let signed = match self.behaviour() {
+            Behaviour::BadSignature => {
+                let other = message.sign(&SecretKey::generate(&[99; 32]));
+                SignedMessage::from_parts(message.to_bytes(), *other.signature())
+            }
+            Behaviour::ConfirmsOther => {
+                message.blob_id = BlobId::from_bytes([1; 32]);
+                message.sign(&self.key)
+            }
+            Behaviour::Lagging(_) if self.is_lagging() => {
+                message.epoch = Epoch(message.epoch.get() - 1);
+                message.sign(&self.key)
+            }
+            _ => message.sign(&self.key),
+        };
+        Json(Success::ok(Confirmation::Signed(signed))).into_response()
+    }
+
+    fn is_lagging(&self) -> bool {
+        self.lagging.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+    }
+
+    fn pairs(&self, id: &BlobId) -> Vec<u16> {
+        let params = self.chain_params();
+        let mut pairs: Vec<u16> = self.shards.iter().map(|shard| shard.pair(id, params).get()).collect();
+        pairs.sort_unstable();
+        pairs
+    }
+
+    fn chain_params(&self) -> floe_redstuff::EncodingParams {
+        futures::executor::block_on(floe_chain::ControlPlane::committee(&*self.chain)).unwrap().params()
+    }
+}
+
+fn refuse(reason: ErrorReason) -> Response {
+    let body = ErrorBody::new(reason, DOMAIN_STORAGE, "as told by the test");
+    (StatusCode::from_u16(body.code()).unwrap(), Json(body)).into_response()
+}
+
+fn parse(id: &str) -> BlobId {
+    id.parse().unwrap()
+}
+
+async fn upload(State(node): State<Arc<Node>>, Path(id): Path<String>, body: Body) -> Response {
+    node.uploads.fetch_add(1, Ordering::SeqCst);
+    if let Err(response) = node.general().await {
+        return response;
+    }
+    if node.behaviour() == Behaviour::Full {
+        return refuse(ErrorReason::StorageFull);
+    }
+    let id = parse(&id);
+    let params = node.chain_params();
+    let mut reader = UploadReader::new(params);
+    let mut held: Option<Held> = None;
+    let mut body = body;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.unwrap().into_data() else { continue };
+        reader.push(&data).unwrap();
+        while let Some(frame) = reader.next_frame().unwrap() {
+            match frame {
+                Frame::Metadata(metadata) => {
+                    let metadata = metadata.verify(&id, params).unwrap();
+                    held = Some(Held { metadata, slivers: HashMap::new() });
+                }
+                Frame::Sliver(frame) => {
+                    let held = held.as_mut().unwrap();
+                    frame.decode(params).unwrap().verify(&held.metadata).unwrap();
+                    held.slivers.insert((frame.pair.get(), frame.axis), frame.bytes);
+                }
+            }
+        }
+    }
+    reader.finish().unwrap();
+    if node.chain.registration(&id).is_none() {
+        return refuse(ErrorReason::NotRegistered);
+    }
+    let held = held.unwrap();
+    for pair in node.pairs(&id) {
+        assert!(held.slivers.contains_key(&(pair, Axis::Primary)), "pair {pair} is missing");
+        assert!(held.slivers.contains_key(&(pair, Axis::Secondary)), "pair {pair} is missing");
+    }
+    assert_eq!(held.slivers.len(), 2 * node.shards.len(), "foreign pairs");
+    node.blobs.lock().unwrap().insert(id, held);
+    node.confirm(&id)
+}
+
+async fn confirmation(State(node): State<Arc<Node>>, Path(id): Path<String>) -> Response {
+    if let Err(response) = node.general().await {
+        return response;
+    }
+    let id = parse(&id);
+    match node.holds(&id) {
+        true => node.confirm(&id),
+        false => refuse(ErrorReason::MissingSlivers),
+    }
+}
+
+async fn metadata(State(node): State<Arc<Node>>, Path(id): Path<String>) -> Response {
+    if let Err(response) = node.general().await {
+        return response;
+    }
+    let Some(held) = node.blobs.lock().unwrap().get(&parse(&id)).cloned() else {
+        return refuse(ErrorReason::MetadataNotFound);
+    };
+    let mut bytes = held.metadata.to_bcs_with_id();
+    if node.behaviour() == Behaviour::CorruptMetadata {
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+    }
+    bytes.into_response()
+}
+
+async fn sliver(State(node): State<Arc<Node>>, Path((id, pair, axis)): Path<(String, u16, String)>) -> Response {
+    node.sliver_requests.fetch_add(1, Ordering::SeqCst);
+    if let Err(response) = node.general().await {
+        return response;
+    }
+    let id = parse(&id);
+    let axis: Axis = axis.parse().unwrap();
+    let blobs = node.blobs.lock().unwrap().clone();
+    let Some(bytes) = blobs.get(&id).and_then(|held| held.slivers.get(&(pair, axis))).cloned() else {
+        return refuse(ErrorReason::SliverNotFound);
+    };
+    let mut bad = bytes.to_vec();
+    match node.behaviour() {
+        Behaviour::FlippedBit => {
+            let middle = bad.len() / 2;
+            bad[middle] ^= 4;
+        }
+        Behaviour::WrongSliver => {
+            let index = bad.len() - 2;
+            bad[index] ^= 1;
+        }
+        Behaviour::OtherBlob => {
+            let other = blobs.iter().find(|(other, _)| **other != id);
+            match other.and_then(|(_, held)| held.slivers.iter().find(|((_, a), _)| *a == axis)) {
+                Some((_, sliver)) => bad = sliver.to_vec(),
+                None => bad.fill(0),
+            }
+        }
+        Behaviour::Truncated => bad.truncate(bad.len() - 3),
+        Behaviour::OverLong => bad.extend([0; 1000]),
+        Behaviour::BrokenOff => {
+            let half = bytes.slice(..bytes.len() / 2);
+            let chunks = [Ok(half), Err(std::io::Error::other("broken off"))];
+            return Body::from_stream(futures::stream::iter(chunks)).into_response();
+        }
+        Behaviour::Endless => {
+            let chunks = futures::stream::repeat(Bytes::from_static(&[0; 4096])).map(Ok::<_, std::io::Error>);
+            return Body::from_stream(chunks).into_response();
+        }
+        Behaviour::NoPrimaries if axis == Axis::Primary => return refuse(ErrorReason::SliverNotFound),
+        _ => return bytes.into_response(),
+    }
+    bad.into_response()
+}
+
+async fn status(State(node): State<Arc<Node>>, Path(id): Path<String>) -> Response {
+    if let Err(response) = node.general().await {
+        return response;
+    }
+    let id = parse(&id);
+    let event = EventId { tx_digest: TxDigest::from_bytes([9; 32]), event_seq: 0 };
+    let status = if node.behaviour() == Behaviour::Forgetful {
+        BlobStatus::Nonexistent
+    } else if node.chain.is_invalid(&id) {
+        BlobStatus::Invalid { event }
+    } else {
+        match node.chain.registration(&id) {
+            None => BlobStatus::Nonexistent,
+            Some(object) => BlobStatus::Permanent {
+                end_epoch: object.end_epoch,
+                is_certified: object.certified_epoch.is_some(),
+                status_event: event,
+                deletable_counts: DeletableCounts::default(),
+                initial_certified_epoch: object.certified_epoch,
+            },
+        }
+    };
+    Json(Success::ok(status)).into_response()
+}

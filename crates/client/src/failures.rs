@@ -18,6 +18,11 @@ impl Failures {
         self.lock().insert(member, reason.into());
     }
 
+    /// Notes it unless something was noted for the member before.
+    pub(crate) fn note_if_none(&self, member: usize, reason: &str) {
+        self.lock().entry(member).or_insert_with(|| reason.to_owned());
+    }
+
     pub(crate) fn clear(&self, member: usize) {
         self.lock().remove(&member);
     }

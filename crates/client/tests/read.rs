@@ -1,4 +1,5 @@
 //! Reading: right bytes or an error, whoever lies.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

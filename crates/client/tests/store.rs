@@ -1,4 +1,5 @@
 //! Storing: what is certified, what is paid for, and who is named when it fails.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

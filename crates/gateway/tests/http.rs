@@ -1,4 +1,5 @@
 //! The gateway over real HTTP, before a network in one process.
+#![allow(clippy::unwrap_used)]
 
 #[path = "../../client/tests/support/mod.rs"]
 mod support;
@@ -92,11 +93,13 @@ impl Setup {
         self.send(Method::PUT, &format!("/v1/blobs{query}"), &[], body).await
     }
 
-    /// Writes bytes as they are, and reads until the other side closes or is done.
-    async fn raw(&self, request: &[u8]) -> String {
+    /// Writes bytes as they are, then nothing more if `ends` says so, and reads until the other side closes.
+    async fn raw(&self, request: &[u8], ends: bool) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(request).await.unwrap();
-        stream.shutdown().await.unwrap();
+        if ends {
+            stream.shutdown().await.unwrap();
+        }
         let mut answer = Vec::new();
         let _ = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await.unwrap();
         String::from_utf8_lossy(&answer).into_owned()
@@ -303,9 +306,9 @@ async fn bodies_that_are_too_long_or_too_short() {
     let text = String::from_utf8_lossy(&answer.body);
     assert!(text.contains("SIZE_EXCEEDED") && text.contains("100000 bytes") && text.contains("1834952"), "{text}");
 
-    let chunked = "PUT /v1/blobs HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    let chunked = "PUT /v1/blobs HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
     let endless = format!("{chunked}{}", format!("10000\r\n{}\r\n", "a".repeat(0x10000)).repeat(2));
-    let text = setup.raw(endless.as_bytes()).await;
+    let text = setup.raw(endless.as_bytes(), true).await;
     assert!(text.starts_with("HTTP/1.1 413"), "{text}");
 
     // Half closed after too few bytes: whatever is answered, nothing is stored.
@@ -313,12 +316,12 @@ async fn bodies_that_are_too_long_or_too_short() {
         "PUT /v1/blobs HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc".to_owned(),
         format!("{chunked}3\r\nabc\r\n"),
     ] {
-        let text = setup.raw(short.as_bytes()).await;
+        let text = setup.raw(short.as_bytes(), true).await;
         assert!(text.is_empty() || text.starts_with("HTTP/1.1 400"), "{text}");
     }
     assert_eq!(setup.network.chain.registrations(), 0);
     let exact = format!("{chunked}3\r\nabc\r\n0\r\n\r\n");
-    assert!(setup.raw(exact.as_bytes()).await.starts_with("HTTP/1.1 200"));
+    assert!(setup.raw(exact.as_bytes(), false).await.starts_with("HTTP/1.1 200"));
     let BlobStoreResult::NewlyCreated(new) = setup.put("", bytes(100_000, 1)).await.stored() else { panic!() };
     assert_eq!(new.blob_object.size, 100_000);
 }

@@ -1,6 +1,6 @@
 //! One round of uploads to the whole committee of one epoch, until enough have confirmed.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use floe_protocol::{
     Certificate, Committee,
@@ -20,14 +20,6 @@ use crate::{FloeClient, config::Progress, error::ClientError, failures::Failures
 /// Shortest time for which slow nodes are served after the quorum.
 const TAIL_MIN: Duration = Duration::from_secs(10);
 
-/// How a round ended.
-pub(super) enum Collected {
-    /// Enough have confirmed.
-    Certificate(Certificate),
-    /// The network is in another epoch by now.
-    EpochChanged,
-}
-
 /// What one round needs.
 pub(super) struct Collection<'a> {
     pub(super) client: &'a FloeClient,
@@ -42,8 +34,9 @@ pub(super) struct Collection<'a> {
 type Outcome = (usize, Result<SignedMessage<StorageConfirmation>, CallError>);
 
 impl Collection<'_> {
-    /// Uploads to all members at once and collects until the weight suffices.
-    pub(super) async fn run(self) -> Result<Collected, ClientError> {
+    /// Uploads to all members at once and collects until the weight suffices. `None`: the network is in another epoch by
+    /// now.
+    pub(super) async fn run(self) -> Result<Option<Certificate>, ClientError> {
         let started = Instant::now();
         let failures = Failures::default();
         let mut running = self.start(&failures);
@@ -54,6 +47,7 @@ impl Collection<'_> {
         };
         let mut collector = ConfirmationCollector::new(&self.view.committee, expected);
         let mut lost = 0;
+        let mut waiting: BTreeSet<usize> = (0..self.view.committee.members().len()).collect();
         let committee = &self.view.committee;
         let needed = committee.confirmations_needed();
         loop {
@@ -64,8 +58,15 @@ impl Collection<'_> {
             let (member, outcome) = match joined {
                 Ok(Some(Ok(outcome))) => outcome,
                 Ok(Some(Err(_))) => continue,
-                Ok(None) | Err(_) => return Err(self.insufficient(collector.weight(), &failures)),
+                Ok(None) => return Err(self.insufficient(collector.weight(), &failures)),
+                Err(_) => {
+                    for member in waiting {
+                        failures.note_if_none(member, "no confirmation before the deadline");
+                    }
+                    return Err(self.insufficient(collector.weight(), &failures));
+                }
             };
+            waiting.remove(&member);
             let signed = match outcome {
                 Ok(signed) => signed,
                 Err(error) => {
@@ -75,7 +76,7 @@ impl Collection<'_> {
                 }
             };
             if self.is_later(&signed) && self.client.inner.views.refresh().await?.epoch() > self.view.epoch() {
-                return Ok(Collected::EpochChanged);
+                return Ok(None);
             }
             if let Err(error) = collector.add(member, signed) {
                 self.warn_bad(member, &error);
@@ -88,7 +89,7 @@ impl Collection<'_> {
                 match collector.certificate() {
                     Ok(certificate) => {
                         self.leave_tail(running, started.elapsed());
-                        return Ok(Collected::Certificate(certificate));
+                        return Ok(Some(certificate));
                     }
                     Err(CollectError::BadSignatures { members }) => {
                         for member in members {

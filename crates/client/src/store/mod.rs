@@ -32,7 +32,7 @@ use crate::{
     error::ClientError,
     view::View,
 };
-use collect::{Collected, Collection};
+use collect::Collection;
 
 /// Registrations of this client that are paid for but not certified yet, to be used by the next try.
 #[derive(Debug, Default)]
@@ -212,15 +212,11 @@ impl FloeClient {
                 deadline,
                 progress: progress.clone(),
             };
-            match collection.run().await? {
-                Collected::Certificate(certificate) => {
-                    progress.phase("certify", None);
-                    match self.certify(registration, &certificate, view.epoch()).await? {
-                        Certified::Yes => return Ok(view.epoch()),
-                        Certified::EpochChanged => {}
-                    }
+            if let Some(certificate) = collection.run().await? {
+                progress.phase("certify", None);
+                if self.certify(registration, &certificate, view.epoch()).await? == Certified::Yes {
+                    return Ok(view.epoch());
                 }
-                Collected::EpochChanged => {}
             }
             tracing::info!(blob = %id, epoch = %view.epoch(), "the epoch changed during a store: collecting again");
             changes += 1;
@@ -251,6 +247,7 @@ impl FloeClient {
     }
 }
 
+#[derive(PartialEq, Eq)]
 enum Certified {
     Yes,
     EpochChanged,

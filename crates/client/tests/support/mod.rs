@@ -95,8 +95,7 @@ impl Drop for TestNetwork {
 
 /// Short limits, so that silent nodes do not hold up the tests.
 pub fn quick() -> ClientConfig {
-    let mut config = ClientConfig::default();
-    config.view_max_age = Duration::ZERO;
+    let mut config = ClientConfig { view_max_age: Duration::ZERO, ..ClientConfig::default() };
     config.connections.idle_timeout = Duration::from_secs(2);
     config.read.request_timeout = Duration::from_secs(1);
     config.read.hedge_first = Duration::from_millis(150);

@@ -3,10 +3,9 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use floe_protocol::{
-    Certificate, Committee,
+    Certificate, CollectError, Committee, ConfirmationCollector, Epoch,
     message::{Persistence, SignedMessage, StorageConfirmation},
 };
-use floe_protocol::{CollectError, ConfirmationCollector};
 use floe_redstuff::EncodedBlob;
 use tokio::{
     sync::Semaphore,
@@ -17,6 +16,9 @@ use tokio::{
 use super::{encoded_length, upload::Upload};
 use crate::{FloeClient, config::Progress, error::ClientError, failures::Failures, http::CallError, view::View};
 
+/// Once the quorum is out of reach: time for the others to confirm, so that the error counts them and the next try finds
+/// their part done.
+const HOPELESS_WAIT: Duration = Duration::from_secs(2);
 /// Shortest time for which slow nodes are served after the quorum.
 const TAIL_MIN: Duration = Duration::from_secs(10);
 
@@ -33,75 +35,51 @@ pub(super) struct Collection<'a> {
 
 type Outcome = (usize, Result<SignedMessage<StorageConfirmation>, CallError>);
 
+/// Who has confirmed, who has not, and who never will.
+struct Tally<'a> {
+    collection: &'a Collection<'a>,
+    collector: ConfirmationCollector,
+    failures: Failures,
+    waiting: BTreeSet<usize>,
+    lost: u32,
+}
+
 impl Collection<'_> {
     /// Uploads to all members at once and collects until the weight suffices. `None`: the network is in another epoch by
     /// now.
     pub(super) async fn run(self) -> Result<Option<Certificate>, ClientError> {
         let started = Instant::now();
-        let failures = Failures::default();
-        let mut running = self.start(&failures);
-        let expected = StorageConfirmation {
-            epoch: self.view.epoch(),
-            blob_id: *self.encoded.metadata.blob_id(),
-            persistence: Persistence::Permanent,
-        };
-        let mut collector = ConfirmationCollector::new(&self.view.committee, expected);
-        let mut lost = 0;
-        let mut waiting: BTreeSet<usize> = (0..self.view.committee.members().len()).collect();
-        let committee = &self.view.committee;
-        let needed = committee.confirmations_needed();
+        let mut tally = Tally::new(&self);
+        let mut running = self.start(&tally.failures);
+        let mut deadline = self.deadline;
+        let mut is_hopeless = false;
         loop {
-            if self.view.n_shards() - lost < needed {
-                return Err(self.insufficient(collector.weight(), &failures));
+            if tally.is_out_of_reach() && !is_hopeless {
+                is_hopeless = true;
+                deadline = deadline.min(Instant::now() + HOPELESS_WAIT);
             }
-            let joined = tokio::time::timeout_at(self.deadline, running.join_next()).await;
-            let (member, outcome) = match joined {
+            let (member, outcome) = match tokio::time::timeout_at(deadline, running.join_next()).await {
                 Ok(Some(Ok(outcome))) => outcome,
                 Ok(Some(Err(_))) => continue,
-                Ok(None) => return Err(self.insufficient(collector.weight(), &failures)),
-                Err(_) => {
-                    for member in waiting {
-                        failures.note_if_none(member, "no confirmation before the deadline");
+                Ok(None) | Err(_) => return Err(tally.insufficient()),
+            };
+            match outcome {
+                Err(error) => tally.lose(member, error.to_string()),
+                Ok(signed) => {
+                    if self.is_later(&signed) && self.epoch_now().await? > self.view.epoch() {
+                        return Ok(None);
                     }
-                    return Err(self.insufficient(collector.weight(), &failures));
-                }
-            };
-            waiting.remove(&member);
-            let signed = match outcome {
-                Ok(signed) => signed,
-                Err(error) => {
-                    failures.note(member, error.to_string());
-                    lost += self.view.weight(member);
-                    continue;
-                }
-            };
-            if self.is_later(&signed) && self.client.inner.views.refresh().await?.epoch() > self.view.epoch() {
-                return Ok(None);
-            }
-            if let Err(error) = collector.add(member, signed) {
-                self.warn_bad(member, &error);
-                failures.note(member, format!("confirmation: {error}"));
-                lost += self.view.weight(member);
-                continue;
-            }
-            failures.clear(member);
-            while collector.is_complete() {
-                match collector.certificate() {
-                    Ok(certificate) => {
+                    if let Some(certificate) = tally.count(member, signed)? {
                         self.leave_tail(running, started.elapsed());
                         return Ok(Some(certificate));
                     }
-                    Err(CollectError::BadSignatures { members }) => {
-                        for member in members {
-                            self.warn_bad(member, &"bad signature");
-                            failures.note(member, "confirmation: bad signature");
-                            lost += self.view.weight(member);
-                        }
-                    }
-                    Err(error) => return Err(ClientError::Internal(error.to_string())),
                 }
             }
         }
+    }
+
+    async fn epoch_now(&self) -> Result<Epoch, ClientError> {
+        Ok(self.client.inner.views.refresh().await?.epoch())
     }
 
     fn start(&self, failures: &Failures) -> JoinSet<Outcome> {
@@ -148,21 +126,79 @@ impl Collection<'_> {
             }
         });
     }
+}
 
-    fn warn_bad(&self, member: usize, error: &dyn std::fmt::Display) {
-        let member = self.view.member(member);
-        tracing::warn!(
-            node = %member.name, address = %member.address, blob = %self.encoded.metadata.blob_id(), %error,
-            "a node gave a wrong confirmation; it is not counted"
-        );
+impl<'a> Tally<'a> {
+    fn new(collection: &'a Collection<'a>) -> Self {
+        let committee = &collection.view.committee;
+        let expected = StorageConfirmation {
+            epoch: collection.view.epoch(),
+            blob_id: *collection.encoded.metadata.blob_id(),
+            persistence: Persistence::Permanent,
+        };
+        Self {
+            collection,
+            collector: ConfirmationCollector::new(committee, expected),
+            failures: Failures::default(),
+            waiting: (0..committee.members().len()).collect(),
+            lost: 0,
+        }
     }
 
-    fn insufficient(&self, weight: u32, failures: &Failures) -> ClientError {
+    /// Counts a confirmation; gives the certificate if it was the last that was needed.
+    fn count(
+        &mut self,
+        member: usize,
+        signed: SignedMessage<StorageConfirmation>,
+    ) -> Result<Option<Certificate>, ClientError> {
+        if let Err(error) = self.collector.add(member, signed) {
+            self.reject(member, &error.to_string());
+            return Ok(None);
+        }
+        self.waiting.remove(&member);
+        self.failures.clear(member);
+        while self.collector.is_complete() {
+            match self.collector.certificate() {
+                Ok(certificate) => return Ok(Some(certificate)),
+                Err(CollectError::BadSignatures { members }) => {
+                    members.into_iter().for_each(|member| self.reject(member, "bad signature"));
+                }
+                Err(error) => return Err(ClientError::Internal(error.to_string())),
+            }
+        }
+        Ok(None)
+    }
+
+    /// A confirmation that is none: its node is named and not counted.
+    fn reject(&mut self, index: usize, error: &str) {
+        let member = self.collection.view.member(index);
+        tracing::warn!(
+            node = %member.name, address = %member.address, blob = %self.collector.expected().blob_id, %error,
+            "a node gave a wrong confirmation; it is not counted"
+        );
+        self.lose(index, format!("confirmation: {error}"));
+    }
+
+    /// This member will not confirm.
+    fn lose(&mut self, member: usize, reason: String) {
+        self.waiting.remove(&member);
+        self.failures.note(member, reason);
+        self.lost += self.collection.view.weight(member);
+    }
+
+    fn is_out_of_reach(&self) -> bool {
+        self.collection.view.n_shards() - self.lost < self.collection.view.committee.confirmations_needed()
+    }
+
+    fn insufficient(&self) -> ClientError {
+        for &member in &self.waiting {
+            self.failures.note_if_none(member, "no confirmation before the deadline");
+        }
         ClientError::InsufficientConfirmations {
-            blob_id: *self.encoded.metadata.blob_id(),
-            weight,
-            needed: self.view.committee.confirmations_needed(),
-            failures: failures.named(&self.view),
+            blob_id: self.collector.expected().blob_id,
+            weight: self.collector.weight(),
+            needed: self.collection.view.committee.confirmations_needed(),
+            failures: self.failures.named(&self.collection.view),
         }
     }
 }

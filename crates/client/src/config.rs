@@ -103,8 +103,8 @@ pub struct ReadConfig {
     pub concurrent_slivers_max: usize,
     /// A request is overtaken by another one no sooner than after this time.
     pub hedge_min: Duration,
-    /// A request is overtaken after this time at the latest while nothing else has answered
-    /// (plus the time that its size takes at `bytes_per_second_min`).
+    /// A request is overtaken after this time while nothing else has answered, plus the time that its size takes at eight
+    /// times `bytes_per_second_min`.
     pub hedge_first: Duration,
     /// Time that one request of a tiny answer may take.
     pub request_timeout: Duration,

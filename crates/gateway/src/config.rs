@@ -13,7 +13,8 @@ pub struct GatewayConfig {
     /// Reads.
     pub read: ReadLimits,
     /// Bytes that all requests together may hold in memory: blobs, what they are encoded to, answers under way. A single
-    /// request that needs more gets all of it.
+    /// request that needs more gets all of it. Uploads that go on in the background have a limit of their own
+    /// ([`StoreConfig::tail_bytes_max`](floe_client::StoreConfig::tail_bytes_max)).
     pub memory_bytes_max: u64,
     /// How long a request waits for a place or for memory before it is turned away with 429.
     pub wait_secs_max: u64,

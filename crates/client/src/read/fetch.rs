@@ -18,6 +18,8 @@ use crate::{
 
 /// A request is overtaken once it takes this many times the median of those that have answered.
 const SLOW_FACTOR: u32 = 3;
+/// How much faster than the slowest speed that is put up with an answer usually comes.
+const USUAL_SPEED_FACTOR: u64 = 8;
 /// Answers from which on the median is used.
 const MEDIAN_SAMPLES_MIN: usize = 3;
 
@@ -187,7 +189,7 @@ impl Gather {
         let config = self.config();
         if took.len() < MEDIAN_SAMPLES_MIN {
             let bytes = self.metadata.sliver_bytes(axis) as u64;
-            return scaled(config.hedge_first, bytes, config.bytes_per_second_min);
+            return scaled(config.hedge_first, bytes, config.bytes_per_second_min.saturating_mul(USUAL_SPEED_FACTOR));
         }
         let mut sorted = took.to_vec();
         sorted.sort_unstable();

@@ -54,7 +54,7 @@ if (command === "id") {
     const options = { nodeUrl: node.address };
     const metadata = await client.getBlobMetadata({ blobId: second }, options);
     assert.equal(metadata.blobId, second);
-    length = metadata.metadata.V1.unencodedLength;
+    length = metadata.metadata.V1.unencoded_length;
     for (const shard of node.shards) {
       const sliverPairIndex = pairOfShard(shard, second, nShards);
       const bytes = await client.getSliver({ blobId: second, sliverPairIndex, sliverType: "primary" }, options);

@@ -1,8 +1,10 @@
 //! `cast`, which nobody here wrote, against the embedded chain. Needs the program: `FLOE_CAST` names it.
 
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
 mod support;
 
-use std::process::Command;
+use std::process::{Command, Output};
 
 use support::{Network, id_of, noise, text};
 
@@ -12,8 +14,12 @@ struct Cast {
 }
 
 impl Cast {
+    fn output(&self, args: &[&str]) -> Output {
+        Command::new(&self.program).args(args).env("ETH_RPC_URL", &self.rpc).output().unwrap()
+    }
+
     fn run(&self, args: &[&str]) -> String {
-        let output = Command::new(&self.program).args(args).args(["--rpc-url", &self.rpc]).output().unwrap();
+        let output = self.output(args);
         assert!(output.status.success(), "cast {args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
@@ -57,17 +63,13 @@ fn cast_asks_the_contracts() {
             .unwrap();
     let artifact: serde_json::Value = serde_json::from_str(&artifact).unwrap();
     let key = std::fs::read_to_string(network.dir.join("keys/deployer.key")).unwrap();
-    let argument = cast.run(&["abi-encode", "constructor(address)", blobs]);
-    let code = format!("{}{}", artifact["bytecode"].as_str().unwrap(), argument.trim_start_matches("0x"));
+    let argument = format!("{:0>64}", blobs.trim_start_matches("0x"));
+    let code = format!("{}{argument}", artifact["bytecode"].as_str().unwrap());
     let sent = cast.run(&["send", "--json", "--private-key", key.trim(), "--create", &code]);
     let receipt: serde_json::Value = serde_json::from_str(&sent).unwrap();
     let consumer = receipt["contractAddress"].as_str().unwrap();
     let release = |topic: &str| {
-        Command::new(&cast.program)
-            .args(["send", "--json", "--private-key", key.trim(), consumer, "release(bytes32,uint32)", topic, "4"])
-            .args(["--rpc-url", &cast.rpc])
-            .output()
-            .unwrap()
+        cast.output(&["send", "--json", "--private-key", key.trim(), consumer, "release(bytes32,uint32)", topic, "4"])
     };
     assert!(release(&topic).status.success(), "the blob is available");
     assert!(!release(&unknown).status.success(), "the unknown one is not");

@@ -1,5 +1,7 @@
 //! A third of the network may be gone or lying.
 
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
 mod support;
 
 use std::time::{Duration, Instant};

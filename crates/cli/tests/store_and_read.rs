@@ -1,5 +1,7 @@
 //! A file goes in, is certified, and comes back: by the command line and by HTTP.
 
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
 mod support;
 
 use support::{Network, http, id_of, noise, text};

@@ -1,6 +1,8 @@
 //! The TypeScript storage-node client and the WebAssembly encoder of the reference against our nodes. Needs node, and
 //! `npm install` in `tests/tools`, which `FLOE_TEST_TOOLS` names.
 
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
 mod support;
 
 use std::{path::PathBuf, process::Command};
@@ -58,7 +60,7 @@ fn a_blob_sent_by_the_typescript_client_is_certified_and_read() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let config = floe_config::load_client(&network.dir.join("client.toml")).unwrap();
-        let wallet = Wallet::from_key_file(&config.wallet_key_file.unwrap()).unwrap();
+        let wallet = Wallet::from_key_file(config.wallet_key_file.unwrap()).unwrap();
         let chain = EvmChain::connect(config.chain, Some(wallet)).await.unwrap();
         let request = RegisterBlob {
             blob_id: id,

@@ -78,25 +78,19 @@ impl<C: Connect + Clone + Send + Sync + 'static> Transport for HyperTransport<C>
     async fn send(&self, request: Request<Body>) -> Result<Response<Body>, TransportError> {
         match self.client.request(request).await {
             Ok(response) => Ok(response.map(|body| body.map_err(BoxError::from).boxed_unsync())),
-            Err(error) if error.is_connect() => Err(TransportError::Connect(chain_of(&error))),
-            Err(error) => Err(TransportError::Broken(chain_of(&error))),
+            Err(error) if error.is_connect() => Err(TransportError::Connect(root_of(&error))),
+            Err(error) => Err(TransportError::Broken(root_of(&error))),
         }
     }
 }
 
-/// An error and its causes in one line, repetitions left out.
-pub(crate) fn chain_of(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        cause = inner.source();
+/// The innermost cause of an error: what a person can act on, without the layers around it.
+pub(crate) fn root_of(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut root = error;
+    while let Some(cause) = root.source() {
+        root = cause;
     }
-    text
+    root.to_string()
 }
 
 /// Why one request to one node did not give what was asked for.
@@ -199,7 +193,7 @@ impl Caller {
         let mut bytes = Vec::with_capacity(declared.unwrap_or(0));
         let mut body = response.into_body();
         while let Some(frame) = within(self.idle_timeout, body.frame()).await? {
-            let frame = frame.map_err(|error| TransportError::Broken(chain_of(&*error)))?;
+            let frame = frame.map_err(|error| TransportError::Broken(root_of(&*error)))?;
             let Ok(data) = frame.into_data() else {
                 continue;
             };

@@ -14,11 +14,20 @@ use tokio::{
 };
 
 use super::{encoded_length, upload::Upload};
-use crate::{FloeClient, config::Progress, error::ClientError, failures::Failures, http::CallError, view::View};
+use crate::{
+    FloeClient,
+    config::{Progress, scaled},
+    error::ClientError,
+    failures::Failures,
+    http::CallError,
+    view::View,
+};
 
 /// Once the quorum is out of reach: time for the others to confirm, so that the error counts them and the next try finds
 /// their part done.
 const HOPELESS_WAIT: Duration = Duration::from_secs(2);
+/// It grows with the upload: by one second for so many encoded bytes.
+const HOPELESS_BYTES_PER_SECOND: u64 = 128 << 20;
 /// Shortest time for which slow nodes are served after the quorum.
 const TAIL_MIN: Duration = Duration::from_secs(10);
 
@@ -56,7 +65,7 @@ impl Collection<'_> {
         loop {
             if tally.is_out_of_reach() && !is_hopeless {
                 is_hopeless = true;
-                deadline = deadline.min(Instant::now() + HOPELESS_WAIT);
+                deadline = deadline.min(Instant::now() + self.hopeless_wait());
             }
             let (member, outcome) = match tokio::time::timeout_at(deadline, running.join_next()).await {
                 Ok(Some(Ok(outcome))) => outcome,
@@ -76,6 +85,10 @@ impl Collection<'_> {
                 }
             }
         }
+    }
+
+    fn hopeless_wait(&self) -> Duration {
+        scaled(HOPELESS_WAIT, encoded_length(&self.encoded.metadata), HOPELESS_BYTES_PER_SECOND)
     }
 
     async fn epoch_now(&self) -> Result<Epoch, ClientError> {

@@ -31,6 +31,8 @@ fn transfer(signer: &PrivateKeySigner, nonce: u64) -> Bytes {
 
 #[tokio::main]
 async fn main() {
+    // The HTTP client wants to know its TLS provider even where it speaks plain HTTP.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut args = std::env::args().skip(1);
     let mut number = |default: usize| args.next().map_or(default, |arg| arg.parse().unwrap());
     let (senders, each, batch) = (number(10).min(10), number(2_000), number(100).max(1));

@@ -127,6 +127,7 @@ impl Drop for Child {
 
 /// Sends until the chain is gone; returns what a client was told is sealed.
 async fn send_until_gone(url: String, index: usize) -> Vec<(B256, B256)> {
+    common::choose_tls_provider();
     let provider =
         alloy::providers::ProviderBuilder::new().wallet(common::wallet(index)).connect_http(url.parse().unwrap());
     let mut seen = Vec::new();
@@ -161,6 +162,7 @@ async fn a_receipt_that_was_seen_survives_kill_9() {
         let child = Child::start(dir.path());
         let senders: Vec<_> = (0..4).map(|index| tokio::spawn(send_until_gone(child.1.clone(), index))).collect();
         let target = U256::from((round + 1) * 40);
+        common::choose_tls_provider();
         let watcher = alloy::providers::ProviderBuilder::new().connect_http(child.1.parse().unwrap());
         let before = U256::from(10_000) * alloy::primitives::utils::Unit::ETHER.wei();
         eventually("some blocks", || async { watcher.get_balance(account(9)).await.unwrap() >= before + target }).await;

@@ -42,6 +42,7 @@ impl Served {
 
     /// Over HTTP, signing with development account `index`.
     pub fn provider(&self, index: usize) -> DynProvider {
+        choose_tls_provider();
         let provider = ProviderBuilder::new().wallet(wallet(index)).connect_http(self.http.parse().unwrap());
         provider.client().set_poll_interval(Duration::from_millis(10));
         provider.erased()
@@ -55,6 +56,11 @@ impl Served {
 
 pub fn wallet(index: usize) -> EthereumWallet {
     signer(index).into()
+}
+
+/// An HTTP client wants to know its TLS provider even where it speaks plain HTTP; a choice that is made already stays.
+pub fn choose_tls_provider() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 pub fn signer(index: usize) -> PrivateKeySigner {

@@ -14,12 +14,14 @@ const EXIT_OTHER: u8 = 1;
 pub(crate) struct CliError {
     pub(crate) code: String,
     pub(crate) message: String,
+    /// What to do, where the message does not say it.
+    pub(crate) advice: Option<&'static str>,
     pub(crate) exit: u8,
 }
 
 impl CliError {
     pub(crate) fn new(code: impl Into<String>, exit: u8, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), exit }
+        Self { code: code.into(), message: message.into(), advice: None, exit }
     }
 
     pub(crate) fn usage(code: &str, message: impl Into<String>) -> Self {
@@ -35,7 +37,8 @@ impl From<std::io::Error> for CliError {
 
 impl From<floe_client::ClientError> for CliError {
     fn from(error: floe_client::ClientError) -> Self {
-        Self::new(error.code(), error.exit_code(), format!("{error}: {}", error.advice()))
+        let new = Self::new(error.code(), error.exit_code(), error.to_string());
+        Self { advice: Some(error.advice()), ..new }
     }
 }
 

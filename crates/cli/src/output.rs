@@ -33,6 +33,9 @@ impl Output {
     pub(crate) fn error(&self, error: &CliError) {
         let (start, end) = if self.colour { ("\x1b[31m", "\x1b[0m") } else { ("", "") };
         eprintln!("{start}Error:{end} {} [{}]", error.message, error.code);
+        if let Some(advice) = error.advice {
+            eprintln!("  {advice}");
+        }
     }
 }
 

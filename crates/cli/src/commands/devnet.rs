@@ -77,10 +77,11 @@ fn print_event(global: &Global, event: &DevnetEvent) {
 }
 
 fn welcome(network: &Devnet, id: &str, took: Duration) -> String {
+    let took = took.as_secs_f64();
     let info = network.info();
     let nodes = info.nodes.len();
     format!(
-        "Floe devnet is ready after {took:.1?}: {nodes} nodes, {shards} shards, self-check blob stored and read back.
+        "Floe devnet is ready after {took:.1} s: {nodes} nodes, {shards} shards, self-check blob stored and read back.
 
   folder    {dir}
   chain     {chain}   (chain id {chain_id})

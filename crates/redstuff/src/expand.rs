@@ -68,12 +68,7 @@ impl Expander {
             // A shorter lifetime for both halves, so that they chain.
             originals.map(|bytes| -> &[u8] { bytes }).chain(recovered)
         });
-        let mut slots = leaves.iter_mut();
-        self.hasher.hash(symbols, |digest| {
-            if let Some(slot) = slots.next() {
-                *slot = digest;
-            }
-        });
+        self.hasher.hash(symbols, leaves);
     }
 
     /// Merkle roots of a group of slivers; `leaves` is working space.

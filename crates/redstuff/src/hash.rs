@@ -1,7 +1,8 @@
 //! BLAKE2b-256, one input at a time or many at once.
 //!
-//! Hashing is most of the work of an encode. Inputs of one length are laid out in slots, prefix
-//! included, and handed to `blake2b_simd::many`, which runs one input in each SIMD lane.
+//! Hashing is most of the work of an encode: `n²` leaves and twice as many inner nodes. Inputs of one length go
+//! through the processor's vectors side by side, one in each lane: eight with AVX-512 ([`crate::simd`]), otherwise
+//! what `blake2b_simd::many` finds, which wants them laid out in slots, prefix included.
 
 use std::sync::LazyLock;
 
@@ -10,6 +11,8 @@ use blake2b_simd::{
     many::{HashManyJob, hash_many},
 };
 
+use crate::{merkle::EMPTY, simd::Level};
+
 /// A hash value, and the value of a Merkle tree node.
 pub type Digest = [u8; 32];
 
@@ -17,8 +20,10 @@ pub type Digest = [u8; 32];
 pub(crate) const LEAF_PREFIX: u8 = 0;
 /// First byte of a hashed inner node.
 pub(crate) const INNER_PREFIX: u8 = 1;
-/// Jobs given to the hash at once: a few times the number of lanes, small enough for the stack.
-pub(crate) const JOBS: usize = 16;
+/// Nodes that are hashed as a group.
+const LANES: usize = 8;
+/// Jobs given to `blake2b_simd` at once: a few times the number of its lanes, small enough for the stack.
+const JOBS: usize = 16;
 /// Slots are filled up to about this many bytes before they are hashed, to stay inside the cache.
 const SLOT_BYTES: usize = 64 * 1024;
 
@@ -45,8 +50,11 @@ pub(crate) fn inner(left: &Digest, right: &Digest) -> Digest {
     digest(&state.update(&[INNER_PREFIX]).update(left).update(right).finalize())
 }
 
-/// Hashes each `slot`-byte piece of `slots` and passes on the results in order.
-pub(crate) fn hash_slots(slots: &[u8], slot: usize, mut out: impl FnMut(Digest)) {
+/// Hashes each `slot`-byte piece of `slots`, prefix included, and passes on the results in order.
+fn hash_slots(level: Level, slots: &[u8], slot: usize, mut out: impl FnMut(Digest)) {
+    if level == Level::Portable {
+        return slots.chunks_exact(slot).for_each(|message| out(hash(message)));
+    }
     for group in slots.chunks(slot * JOBS) {
         let count = group.len() / slot;
         // Jobs past the end repeat the last slot and are not run.
@@ -61,6 +69,71 @@ pub(crate) fn hash_slots(slots: &[u8], slot: usize, mut out: impl FnMut(Digest))
     }
 }
 
+/// `out[i] = inner(left[i], right[i])`. The three have one length.
+#[cfg_attr(not(test), expect(dead_code, reason = "the trees of whole strips will use it"))]
+pub(crate) fn join(level: Level, left: &[Digest], right: &[Digest], out: &mut [Digest]) {
+    let groups = left.chunks(LANES).zip(right.chunks(LANES)).zip(out.chunks_mut(LANES));
+    for ((left, right), out) in groups {
+        match (level, <&[Digest; LANES]>::try_from(left), <&[Digest; LANES]>::try_from(right)) {
+            #[cfg(target_arch = "x86_64")]
+            (Level::Avx512(simd), Ok(left), Ok(right)) => out.copy_from_slice(&simd.join(left, right)),
+            _ => join_some(level, left, right, out),
+        }
+    }
+}
+
+/// At most [`LANES`] of them.
+fn join_some(level: Level, left: &[Digest], right: &[Digest], out: &mut [Digest]) {
+    #[cfg(target_arch = "x86_64")]
+    if let (Level::Avx512(simd), 3..) = (level, left.len()) {
+        let mut pairs = [[EMPTY; LANES]; 2];
+        pairs[0][..left.len()].copy_from_slice(left);
+        pairs[1][..right.len()].copy_from_slice(right);
+        let [left, right] = &pairs;
+        return out.copy_from_slice(&simd.join(left, right)[..out.len()]);
+    }
+    const SLOT: usize = 65;
+    let mut slots = [INNER_PREFIX; SLOT * LANES];
+    for (slot, (left, right)) in slots.chunks_exact_mut(SLOT).zip(left.iter().zip(right)) {
+        slot[1..33].copy_from_slice(left);
+        slot[33..].copy_from_slice(right);
+    }
+    let mut out = out.iter_mut();
+    hash_slots(level, &slots[..SLOT * left.len()], SLOT, |digest| put(&mut out, digest));
+}
+
+/// Replaces the front of `nodes` by the parents of neighbours; a last one without neighbour is joined with [`EMPTY`].
+/// Returns how many parents there are.
+pub(crate) fn fold(level: Level, nodes: &mut [Digest]) -> usize {
+    let parents = nodes.len().div_ceil(2);
+    // A group reads its children before it writes, and never writes past what it has read.
+    for first in (0..parents).step_by(LANES) {
+        let children = &nodes[2 * first..nodes.len().min(2 * (first + LANES))];
+        let mut group = [EMPTY; LANES];
+        match (level, <&[Digest; 2 * LANES]>::try_from(children)) {
+            #[cfg(target_arch = "x86_64")]
+            (Level::Avx512(simd), Ok(children)) => group = simd.parents(children),
+            _ => {
+                let mut halves = [[EMPTY; LANES]; 2];
+                for (i, child) in children.iter().enumerate() {
+                    halves[i % 2][i / 2] = *child;
+                }
+                let count = children.len().div_ceil(2);
+                join_some(level, &halves[0][..count], &halves[1][..count], &mut group[..count]);
+            }
+        }
+        let count = LANES.min(parents - first);
+        nodes[first..first + count].copy_from_slice(&group[..count]);
+    }
+    parents
+}
+
+fn put<'d>(out: &mut impl Iterator<Item = &'d mut Digest>, digest: Digest) {
+    if let Some(slot) = out.next() {
+        *slot = digest;
+    }
+}
+
 fn digest(hash: &blake2b_simd::Hash) -> Digest {
     let mut out = [0; 32];
     out.copy_from_slice(hash.as_bytes());
@@ -69,6 +142,7 @@ fn digest(hash: &blake2b_simd::Hash) -> Digest {
 
 /// Hashes leaves of one length, many at once. Owns its buffer so that it can be reused.
 pub(crate) struct LeafHasher {
+    level: Level,
     slot: usize,
     slots: Vec<u8>,
 }
@@ -76,44 +150,101 @@ pub(crate) struct LeafHasher {
 impl LeafHasher {
     /// A hasher for leaves of `leaf_bytes` bytes.
     pub(crate) fn new(leaf_bytes: usize) -> Self {
-        let slot = leaf_bytes + 1;
-        let count = (SLOT_BYTES / slot).clamp(8, 8 * JOBS);
-        Self {
-            slot,
-            // Every slot begins with the prefix and keeps it.
-            slots: vec![LEAF_PREFIX; slot * count],
-        }
+        Self::at_level(Level::active(), leaf_bytes)
     }
 
-    /// Passes on the hash of each leaf, in order.
-    pub(crate) fn hash<'a>(&mut self, mut leaves: impl Iterator<Item = &'a [u8]>, mut out: impl FnMut(Digest)) {
-        loop {
-            let mut filled = 0;
-            for slot in self.slots.chunks_exact_mut(self.slot) {
-                let Some(leaf) = leaves.next() else { break };
-                slot[1..].copy_from_slice(leaf);
-                filled += self.slot;
+    fn at_level(level: Level, leaf_bytes: usize) -> Self {
+        let slot = leaf_bytes + 1;
+        let count = (SLOT_BYTES / slot).clamp(LANES, 8 * JOBS);
+        // Every slot begins with the prefix and keeps it.
+        let slots =
+            if matches!(level, Level::Portable | Level::Avx2) { vec![LEAF_PREFIX; slot * count] } else { Vec::new() };
+        Self { level, slot, slots }
+    }
+
+    /// Writes the hash of each leaf, in order.
+    ///
+    /// # Panics
+    /// Unless there are as many leaves as room for hashes.
+    pub(crate) fn hash<'a>(&mut self, mut leaves: impl Iterator<Item = &'a [u8]>, out: &mut [Digest]) {
+        #[cfg(target_arch = "x86_64")]
+        if let Level::Avx512(simd) = self.level {
+            for out in out.chunks_mut(LANES) {
+                let first = leaves.next().expect("a leaf for each hash");
+                let mut group = [first; LANES];
+                for slot in &mut group[1..out.len()] {
+                    *slot = leaves.next().expect("a leaf for each hash");
+                }
+                out.copy_from_slice(&simd.leaves(&group)[..out.len()]);
             }
-            if filled == 0 {
-                return;
+            return;
+        }
+        let room = self.slots.len() / self.slot;
+        for out in out.chunks_mut(room) {
+            for slot in self.slots.chunks_exact_mut(self.slot).take(out.len()) {
+                slot[1..].copy_from_slice(leaves.next().expect("a leaf for each hash"));
             }
-            hash_slots(&self.slots[..filled], self.slot, &mut out);
+            let filled = self.slot * out.len();
+            let mut out = out.iter_mut();
+            hash_slots(self.level, &self.slots[..filled], self.slot, |digest| put(&mut out, digest));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    #[test]
-    fn many_equal_one_by_one() {
-        for size in [0usize, 2, 126, 127, 128, 129, 1000, 20_000] {
-            let leaves: Vec<Vec<u8>> = (0..150u8).map(|i| vec![i; size]).collect();
-            let mut got = Vec::new();
-            LeafHasher::new(size).hash(leaves.iter().map(Vec::as_slice), |digest| got.push(digest));
+    proptest! {
+        #[test]
+        fn many_leaves_equal_one_by_one(size in 0usize..700, count in 1usize..40, seed: u8) {
+            let byte = |i: usize, k: usize| (i * 31 + k * 7 + usize::from(seed)).to_le_bytes()[0];
+            let leaves: Vec<Vec<u8>> = (0..count).map(|i| (0..size).map(|k| byte(i, k)).collect()).collect();
             let expected: Vec<Digest> = leaves.iter().map(|bytes| leaf(bytes)).collect();
-            assert_eq!(got, expected, "size {size}");
+            for level in Level::available() {
+                let mut got = vec![EMPTY; count];
+                LeafHasher::at_level(level, size).hash(leaves.iter().map(Vec::as_slice), &mut got);
+                prop_assert_eq!(&got, &expected, "{}", level.name());
+            }
+        }
+
+        #[test]
+        fn many_parents_equal_one_by_one(left: Vec<Digest>, seed: u8) {
+            let right: Vec<Digest> = left.iter().map(|digest| leaf(&[digest[0], seed])).collect();
+            let expected: Vec<Digest> = left.iter().zip(&right).map(|(left, right)| inner(left, right)).collect();
+            let nodes: Vec<Digest> = left.iter().zip(&right).flat_map(|(left, right)| [*left, *right]).collect();
+            for level in Level::available() {
+                let mut got = vec![EMPTY; left.len()];
+                join(level, &left, &right, &mut got);
+                prop_assert_eq!(&got, &expected, "{}", level.name());
+                let mut folded = nodes.clone();
+                let count = fold(level, &mut folded);
+                prop_assert_eq!(&folded[..count], &expected, "{}", level.name());
+                if let Some((last, rest)) = expected.split_last() {
+                    let count = fold(level, &mut folded[..0]);
+                    prop_assert_eq!(count, 0);
+                    let mut odd = nodes[..nodes.len() - 1].to_vec();
+                    let count = fold(level, &mut odd);
+                    prop_assert_eq!(&odd[..count - 1], rest);
+                    prop_assert_eq!(odd[count - 1], inner(left.last().unwrap(), &EMPTY));
+                    prop_assert_ne!(&odd[count - 1], last);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn long_leaves_equal_one_by_one() {
+        for size in [126usize, 127, 128, 129, 1023, 20_000, 65_534] {
+            let leaves: Vec<Vec<u8>> = (0..19u8).map(|i| vec![i; size]).collect();
+            let expected: Vec<Digest> = leaves.iter().map(|bytes| leaf(bytes)).collect();
+            for level in Level::available() {
+                let mut got = vec![EMPTY; leaves.len()];
+                LeafHasher::at_level(level, size).hash(leaves.iter().map(Vec::as_slice), &mut got);
+                assert_eq!(got, expected, "{} of size {size}", level.name());
+            }
         }
     }
 }

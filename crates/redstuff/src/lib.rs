@@ -64,6 +64,11 @@
 //! - [`SliverSymbols`], [`recover_sliver`], [`InconsistencyProof`]: healing.
 //! - [`plain`]: the same results computed in the simplest way; the rest must equal it.
 //!
+//! # Speed
+//!
+//! The level of vector instructions is chosen at run time ([`simd_level`]); all levels give the same bytes. Functions that
+//! have more than one sliver to work on run on the current rayon pool: whoever wants fewer threads installs a smaller one.
+//!
 //! # Limits
 //!
 //! 4 to 49 155 shards. Blobs up to [`EncodingParams::max_blob_size`] (149 MB at 100 shards, 13.6 GiB at 1000). A blob is
@@ -84,6 +89,7 @@ mod metadata;
 mod params;
 pub mod plain;
 mod recovery;
+mod simd;
 mod sliver;
 mod symbol;
 mod wire;
@@ -103,6 +109,7 @@ pub use recovery::{
     InconsistencyProof, ProofError, Recovered, RecoveryError, SymbolError, VerifiedSymbol, recover_sliver,
     recover_sliver_unproven,
 };
+pub use simd::simd_level;
 pub use sliver::{Sliver, SliverError, SliverPair, VerifiedSliver, verify_slivers};
 pub use symbol::{
     DecodingSymbol, DecodingSymbols, EitherDecodingSymbol, GeneralRecoverySymbol, RecoverySymbol, RecoverySymbolPair,

@@ -5,7 +5,8 @@
 
 pub use crate::hash::Digest;
 use crate::{
-    hash::{self, INNER_PREFIX, JOBS},
+    hash,
+    simd::Level,
     wire::{Reader, WireError},
 };
 
@@ -124,7 +125,7 @@ impl MerkleTree {
         let mut levels = vec![leaves];
         while let Some(level) = levels.last().filter(|level| level.len() > 1) {
             let mut parents = level.clone();
-            let count = reduce(&mut parents);
+            let count = hash::fold(Level::active(), &mut parents);
             parents.truncate(count);
             levels.push(parents);
         }
@@ -164,32 +165,9 @@ impl MerkleTree {
 pub(crate) fn root_in_place(leaves: &mut [Digest]) -> Digest {
     let mut length = leaves.len();
     while length > 1 {
-        length = reduce(&mut leaves[..length]);
+        length = hash::fold(Level::active(), &mut leaves[..length]);
     }
     leaves.first().copied().unwrap_or(EMPTY)
-}
-
-/// Replaces the front of `level` by the parents of its nodes; returns how many there are.
-fn reduce(level: &mut [Digest]) -> usize {
-    const SLOT: usize = 65;
-    const BATCH: usize = 2 * JOBS;
-    let mut slots = [INNER_PREFIX; SLOT * BATCH];
-    let parents = level.len().div_ceil(2);
-    // A batch reads its children before it writes, and never writes past what it has read.
-    for first in (0..parents).step_by(BATCH) {
-        let count = BATCH.min(parents - first);
-        for (i, slot) in slots.chunks_exact_mut(SLOT).take(count).enumerate() {
-            let child = 2 * (first + i);
-            slot[1..33].copy_from_slice(&level[child]);
-            slot[33..].copy_from_slice(level.get(child + 1).unwrap_or(&EMPTY));
-        }
-        let mut next = first;
-        hash::hash_slots(&slots[..SLOT * count], SLOT, |digest| {
-            level[next] = digest;
-            next += 1;
-        });
-    }
-    parents
 }
 
 #[cfg(test)]

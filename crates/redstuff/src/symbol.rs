@@ -292,8 +292,8 @@ impl SliverSymbols {
     pub(crate) fn build(sliver: &Sliver, params: EncodingParams) -> Self {
         let symbol_size = sliver.symbol_size.bytes();
         let symbols = expand(sliver, params);
-        let mut leaves = Vec::with_capacity(usize::from(params.n_shards()));
-        crate::hash::LeafHasher::new(symbol_size).hash(symbols.chunks_exact(symbol_size), |digest| leaves.push(digest));
+        let mut leaves = vec![crate::merkle::EMPTY; usize::from(params.n_shards())];
+        crate::hash::LeafHasher::new(symbol_size).hash(symbols.chunks_exact(symbol_size), &mut leaves);
         Self {
             axis: sliver.axis,
             index: sliver.index,

@@ -1,0 +1,103 @@
+//! What the processor offers, found at run time, and the only unsafe code of the crate.
+//!
+//! | level | hashing | arithmetic in GF(2^16) |
+//! |---|---|---|
+//! | `portable` | one message at a time | tables of `reed-solomon-simd` (NEON there on ARM) |
+//! | `avx2` | four messages at a time (`blake2b_simd::many`) | AVX2 of `reed-solomon-simd` |
+//! | `avx512` | eight messages at a time ([`blake2b`]) | GFNI: a product is two instructions ([`gf16`]) |
+//!
+//! The environment variable `FLOE_SIMD` names a level to be used instead of the best one; a level that the processor
+//! does not have falls back to the best one below it. All levels give the same bytes.
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod blake2b;
+
+use std::sync::LazyLock;
+
+/// Proof that the processor has the instructions that the modules here use: AVX-512 with F, BW, VL, VBMI2, and GFNI
+/// (Intel since 2019, AMD since 2022).
+#[cfg(target_arch = "x86_64")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Avx512(());
+
+#[cfg(target_arch = "x86_64")]
+impl Avx512 {
+    fn detect() -> Option<Self> {
+        let has = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vbmi2")
+            && is_x86_feature_detected!("gfni");
+        has.then_some(Self(()))
+    }
+}
+
+/// A level of vector instructions that this processor has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// Nothing beyond what the dependencies choose by themselves for single operations.
+    Portable,
+    /// 256-bit vectors.
+    Avx2,
+    /// 512-bit vectors and GFNI.
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
+}
+
+/// The level of vector instructions in use: `portable`, `avx2` or `avx512`. The environment variable `FLOE_SIMD` chooses
+/// one; without it, or if the processor lacks it, it is the best one that the processor has.
+pub fn simd_level() -> &'static str {
+    Level::active().name()
+}
+
+static ACTIVE: LazyLock<Level> = LazyLock::new(|| Level::choose(std::env::var("FLOE_SIMD").ok().as_deref()));
+
+impl Level {
+    /// The level in use: the best one, or what `FLOE_SIMD` says.
+    pub(crate) fn active() -> Self {
+        *ACTIVE
+    }
+
+    /// All levels of this processor, from the best down.
+    pub(crate) fn available() -> impl Iterator<Item = Self> {
+        #[cfg(target_arch = "x86_64")]
+        let (wide, avx2) = (Avx512::detect().map(Self::Avx512), is_x86_feature_detected!("avx2"));
+        #[cfg(not(target_arch = "x86_64"))]
+        let (wide, avx2) = (None, false);
+        wide.into_iter().chain(avx2.then_some(Self::Avx2)).chain([Self::Portable])
+    }
+
+    fn choose(wanted: Option<&str>) -> Self {
+        let at_most = |level: &Self| match wanted {
+            Some("portable") => *level == Self::Portable,
+            Some("avx2") => matches!(level, Self::Portable | Self::Avx2),
+            _ => true,
+        };
+        Self::available().find(at_most).unwrap_or(Self::Portable)
+    }
+
+    /// The name, as `FLOE_SIMD` takes it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => "avx512",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_chosen_by_name_or_the_next_below() {
+        assert_eq!(Level::choose(Some("portable")), Level::Portable);
+        assert_ne!(Level::choose(Some("avx2")).name(), "avx512");
+        for level in Level::available() {
+            assert_eq!(Level::choose(Some(level.name())), level);
+        }
+        assert_eq!(Level::choose(None), Level::available().next().unwrap());
+    }
+}

@@ -56,7 +56,7 @@ fn arrows_point_one_way() {
         ("node", &["redstuff", "protocol", "chain", "store"]),
         ("client", &["redstuff", "protocol", "chain"]),
         ("gateway", &["redstuff", "protocol", "chain", "client"]),
-        ("config", &["protocol", "chain", "node"]),
+        ("config", &["chain", "node"]),
     ]
     .into();
     let ours = crates();

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::{
     Axis, BlobId, VerifiedMetadata, VerifiedSliver,
-    code::{Code, Decoder},
+    code::{Code, Decoder, Erasures},
 };
 
 /// Why slivers do not give the blob.
@@ -84,16 +84,16 @@ fn from_rows(metadata: &VerifiedMetadata, slivers: &[&VerifiedSliver]) -> Vec<u8
     let columns = usize::from(params.secondary_source_symbols());
     // Along a column, since that is what primary slivers give one symbol each of.
     let code = Code::of_sliver(Axis::Secondary, params);
-    let positions = positions(slivers);
-    let new_worker = || (Decoder::new(code, symbol, &positions), Vec::new());
+    let erasures = Erasures::new(code, positions(slivers));
+    let new_worker = || (Decoder::new(&erasures, symbol), Vec::new());
 
     let mut blob = vec![0; code.originals * columns * symbol];
-    let width = code.decode_batch(symbol, columns);
+    let width = erasures.batch(symbol, columns);
     let mut strips: Vec<Vec<&mut [u8]>> = Vec::new();
     strips.resize_with(columns.div_ceil(width), Vec::new);
     let mut copies = Vec::new();
     for (row, bytes) in blob.chunks_exact_mut(columns * symbol).enumerate() {
-        match positions.iter().position(|position| *position == row) {
+        match erasures.positions().iter().position(|position| *position == row) {
             Some(slot) => copies.push((bytes, slivers[slot])),
             None => {
                 for (strip, piece) in strips.iter_mut().zip(bytes.chunks_mut(width * symbol)) {
@@ -123,12 +123,12 @@ fn from_columns(metadata: &VerifiedMetadata, slivers: &[&VerifiedSliver]) -> Vec
     let symbol = metadata.symbol_size().bytes();
     let rows = usize::from(params.primary_source_symbols());
     let code = Code::of_sliver(Axis::Primary, params);
-    let positions = positions(slivers);
-    let new_worker = || (Decoder::new(code, symbol, &positions), Vec::new());
+    let erasures = Erasures::new(code, positions(slivers));
+    let new_worker = || (Decoder::new(&erasures, symbol), Vec::new());
 
     let row_bytes = code.originals * symbol;
     let mut blob = vec![0; rows * row_bytes];
-    let height = code.decode_batch(symbol, rows);
+    let height = erasures.batch(symbol, rows);
     blob.par_chunks_mut(height * row_bytes).enumerate().for_each_init(
         new_worker,
         |(decoder, restored), (number, strip)| {
@@ -143,10 +143,10 @@ fn from_columns(metadata: &VerifiedMetadata, slivers: &[&VerifiedSliver]) -> Vec
                     put(row, sliver.index.at(), sliver.symbol(first + row));
                 }
             }
-            restored.resize(decoder.missing().len() * count * symbol, 0);
+            restored.resize(erasures.missing().len() * count * symbol, 0);
             decoder.decode(count, |slot, row| slivers[slot].symbol(first + row), restored);
             let columns = restored.chunks_exact(count * symbol);
-            for (column, symbols) in decoder.missing().iter().zip(columns) {
+            for (column, symbols) in erasures.missing().iter().zip(columns) {
                 for (row, bytes) in symbols.chunks_exact(symbol).enumerate() {
                     put(row, *column, bytes);
                 }

@@ -107,7 +107,7 @@ fn seal(matrix: &Matrix<'_>, blob: &[u8], hashes: Roots) -> VerifiedMetadata {
 fn extra_columns(matrix: &Matrix<'_>) -> Vec<Vec<u8>> {
     let code = Code::of_sliver(Axis::Primary, matrix.params);
     let symbol = matrix.symbol;
-    let strip_rows = code.encode_batch(symbol, matrix.rows);
+    let strip_rows = code.batch(symbol, matrix.rows);
     let mut columns = vec![vec![0; matrix.rows * symbol]; code.recovery];
 
     // Each strip of rows owns a piece of every column.
@@ -203,7 +203,7 @@ impl<'m> Columns<'m> {
     ) -> Vec<Strip<'o>> {
         let Matrix { symbol, columns, .. } = *self.matrix;
         let n = self.matrix.shards();
-        let width = Code::of_sliver(Axis::Secondary, self.matrix.params).encode_batch(symbol, n);
+        let width = Code::of_sliver(Axis::Secondary, self.matrix.params).batch(symbol, n);
         let (blob_leaves, extra_leaves) = leaves.split_at_mut(columns * n);
         let (blob_roots, extra_roots) = roots.split_at_mut(columns);
         let blob = strips_of(0, width, n, blob_leaves, blob_roots);

@@ -4,7 +4,7 @@
 use crate::{
     Axis, DecodingSymbol, EncodingParams, GeneralRecoverySymbol, RecoverySymbol, Sliver, SliverError, SliverIndex,
     VerifiedMetadata, VerifiedSliver,
-    code::{Code, Decoder},
+    code::{Code, Decoder, Erasures},
     expand::sliver_root,
     merkle::{MerkleProof, Node},
     wire::{Reader, WireError, decode_all, put_uleb},
@@ -273,18 +273,18 @@ fn rebuild<'s>(
         let got = positions.len();
         return Err(RecoveryError::NotEnough { axis, got, needed });
     }
-    let mut decoder = Decoder::new(code, symbol, &positions);
-    let mut restored = vec![0; decoder.missing().len() * symbol];
-    decoder.decode(1, |slot, _| symbols[slot], &mut restored);
+    let erasures = Erasures::new(code, positions);
+    let mut restored = vec![0; erasures.missing().len() * symbol];
+    Decoder::new(&erasures, symbol).decode(1, |slot, _| symbols[slot], &mut restored);
 
     let mut data = vec![0; needed * symbol];
-    for (position, bytes) in positions.iter().zip(&symbols) {
+    for (position, bytes) in erasures.positions().iter().zip(&symbols) {
         if *position < needed {
             data[position * symbol..][..symbol].copy_from_slice(bytes);
         }
     }
     let restored = restored.chunks_exact(symbol);
-    for (position, bytes) in decoder.missing().iter().zip(restored) {
+    for (position, bytes) in erasures.missing().iter().zip(restored) {
         data[position * symbol..][..symbol].copy_from_slice(bytes);
     }
     Ok(data)

@@ -224,7 +224,7 @@ fn verify_axis(metadata: &VerifiedMetadata, axis: Axis, slivers: &[(usize, &Sliv
     let symbol = metadata.symbol_size().bytes();
     let code = crate::code::Code::of_sliver(axis, params);
     slivers
-        .par_chunks(code.encode_batch(symbol, slivers.len()))
+        .par_chunks(code.batch(symbol, slivers.len()))
         .map_init(
             || (Expander::new(axis, params, symbol), Vec::new()),
             |(expander, leaves), group| {

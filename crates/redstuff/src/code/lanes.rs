@@ -50,11 +50,11 @@ impl Lanes {
         }
     }
 
-    /// The reverse of [`pack`](Self::pack): writes the symbols one after the other.
-    pub(crate) fn unpack(&self, shard: &[u8], symbols: &mut [u8]) {
+    /// The reverse of [`pack`](Self::pack): writes the symbols at multiples of `distance`.
+    pub(crate) fn unpack(&self, shard: &[u8], symbols: &mut [u8], distance: usize) {
         let (blocks, tails) = shard.split_at(self.count * self.whole);
-        for (word, symbol) in symbols.chunks_exact_mut(self.symbol).enumerate() {
-            let (whole, tail) = symbol.split_at_mut(self.whole);
+        for (word, symbol) in symbols.chunks_mut(distance).take(self.count).enumerate() {
+            let (whole, tail) = symbol[..self.symbol].split_at_mut(self.whole);
             whole.copy_from_slice(&blocks[word * self.whole..][..self.whole]);
             if self.half > 0 {
                 let (low, high) = tail.split_at_mut(self.half);

@@ -1,23 +1,26 @@
 //! The Reed–Solomon code along one axis (spec/encoding.md section 5), for many codewords at once.
 //!
-//! Wraps `reed-solomon-simd` in its default configuration, whose choice of construction is part of the
-//! format. Small symbols of many codewords are packed into one call ([`lanes`]); large symbols are coded in
-//! stripes, so that the working space stays inside the processor's cache.
+//! The code works on each 16-bit word by itself, and all codewords of one direction have one geometry. So symbols of many
+//! codewords are laid side by side in long *shards* ([`lanes`]), and symbols too long for that are cut into stripes,
+//! such that one call of the transforms ([`rate`], [`field`]) has enough bytes to fill vectors and few enough to stay in
+//! the processor's cache. What depends only on which symbols are missing is computed once for all codewords
+//! ([`Erasures`], [`locator`]).
 
+mod field;
 mod lanes;
+mod locator;
+mod rate;
 
-use reed_solomon_simd::{ReedSolomonDecoder, ReedSolomonEncoder};
+use self::{field::Field, lanes::Lanes, rate::Layout};
+use crate::{Axis, EncodingParams, simd::Level};
 
-use self::lanes::Lanes;
-use crate::{Axis, EncodingParams};
+/// The unit of the transforms: the low bytes of 32 words, then their high bytes.
+pub(crate) type Block = [u8; 64];
 
-/// Working space that an encoding call aims for: what one core's cache holds.
-const ENCODE_WORK_BYTES: usize = 1024 * 1024;
-/// Working space that a decoding call aims for: larger, since each call first computes the error locator,
-/// which takes as long as coding some megabytes.
-const DECODE_WORK_BYTES: usize = 4 * 1024 * 1024;
-/// Symbols at least this large gain nothing from being packed with others.
-const PACK_BELOW_BYTES: usize = 512;
+/// Working space that a call of the code aims for: a part of what one core's second-level cache holds.
+const WORK_BYTES: usize = 512 * 1024;
+/// Shards are not made shorter than this: below it, factors are prepared too often.
+const SHARD_BYTES_MIN: usize = 512;
 
 /// A systematic code: `originals` symbols, continued by `recovery` more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,27 +40,19 @@ impl Code {
         self.originals + self.recovery
     }
 
-    /// How many codewords to encode together, if there are `available` and symbols have this size.
-    pub(crate) fn encode_batch(&self, symbol: usize, available: usize) -> usize {
-        if symbol >= PACK_BELOW_BYTES {
-            return 1;
-        }
-        let by_cache = ENCODE_WORK_BYTES / self.total() / symbol;
-        batch(by_cache, symbol, available)
-    }
-
-    /// How many codewords to decode together.
-    pub(crate) fn decode_batch(&self, symbol: usize, available: usize) -> usize {
-        let by_cache = DECODE_WORK_BYTES / self.total() / symbol;
-        batch(by_cache, symbol, available)
+    /// How many codewords to work on together, if there are `available` and symbols have this size.
+    pub(crate) fn batch(&self, symbol: usize, available: usize) -> usize {
+        let block = 64usize.div_ceil(symbol);
+        // Few enough that every thread gets some, and enough to fill a block.
+        let by_threads = available.div_ceil(4 * rayon::current_num_threads());
+        let by_cache = shard_bytes(self.total()) / symbol;
+        by_cache.min(by_threads).next_multiple_of(block).clamp(1, available.max(1))
     }
 }
 
-/// At most `by_cache` codewords, few enough that every thread gets some, and enough to fill a block.
-fn batch(by_cache: usize, symbol: usize, available: usize) -> usize {
-    let block = 64usize.div_ceil(symbol);
-    let by_threads = available.div_ceil(4 * rayon::current_num_threads());
-    by_cache.min(by_threads).next_multiple_of(block).clamp(1, available.max(1))
+/// The length of shards to aim for, given how many there are in a call.
+fn shard_bytes(shards: usize) -> usize {
+    (WORK_BYTES / shards).max(SHARD_BYTES_MIN) / 64 * 64
 }
 
 /// Stripes of one symbol: pieces that are coded one after the other, as `(offset, length)`.
@@ -68,18 +63,61 @@ fn stripes(symbol: usize, max: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..symbol).step_by(stripe).map(move |offset| (offset, stripe.min(symbol - offset)))
 }
 
+/// One call of the code: a piece of each of some codewords.
+#[derive(Clone, Copy)]
+struct Piece {
+    first: usize,
+    lanes: Lanes,
+    offset: usize,
+    length: usize,
+}
+
+/// Divides `count` codewords with symbols of `symbol` bytes into calls on shards of about `shard` bytes.
+fn pieces(count: usize, symbol: usize, shard: usize) -> impl Iterator<Item = Piece> {
+    let group = (shard.div_ceil(symbol)).max(64usize.div_ceil(symbol)).min(count.max(1));
+    let group = if symbol > shard { 1 } else { group };
+    (0..count).step_by(group).flat_map(move |first| {
+        let words = group.min(count - first);
+        stripes(symbol, shard.max(symbol.min(2 * shard))).map(move |(offset, length)| Piece {
+            first,
+            lanes: Lanes::new(length, words),
+            offset,
+            length,
+        })
+    })
+}
+
+/// Shards one after the other, kept between calls. Begins at a cache line.
+#[derive(Default)]
+struct Work(Vec<u8>);
+
+impl Work {
+    /// Room for this many blocks, with anything in them.
+    fn blocks(&mut self, count: usize) -> &mut [Block] {
+        self.0.resize(self.0.len().max((count + 1) * 64), 0);
+        let start = self.0.as_ptr().align_offset(64);
+        let (blocks, _) = self.0[start..].as_chunks_mut();
+        &mut blocks[..count]
+    }
+}
+
 /// Makes recovery symbols. Keeps its working space between calls.
 pub(crate) struct Encoder {
     code: Code,
     symbol: usize,
-    rs: Option<(usize, ReedSolomonEncoder)>,
-    shard: Vec<u8>,
+    layout: Layout,
+    field: Field,
+    work: Work,
 }
 
 impl Encoder {
     /// An encoder for symbols of this size.
     pub(crate) fn new(code: Code, symbol: usize) -> Self {
-        Self { code, symbol, rs: None, shard: Vec::new() }
+        Self::at_level(Level::active(), code, symbol)
+    }
+
+    fn at_level(level: Level, code: Code, symbol: usize) -> Self {
+        Self { code, symbol, layout: Layout::of(code), field: Field::new(level), work: Work::default() }
     }
 
     /// Encodes `count` codewords: `original(i, word)` gives source symbol `i` of a codeword; recovery symbol
@@ -92,87 +130,55 @@ impl Encoder {
     ) {
         let symbol = self.symbol;
         assert_eq!(recovery.len(), self.code.recovery * count * symbol);
-        if count > 1 && symbol < PACK_BELOW_BYTES {
-            return self.encode_packed(count, original, recovery);
-        }
-        let stripe_max = ENCODE_WORK_BYTES / self.code.total();
-        for word in 0..count {
-            for (offset, length) in stripes(symbol, stripe_max) {
-                let originals = self.code.originals;
-                let rs = self.rs(length);
-                for i in 0..originals {
-                    rs.add_original_shard(&original(i, word)[offset..offset + length])
-                        .expect("as many shards as configured, of the configured length");
-                }
-                let result = rs.encode().expect("all originals are there");
-                for (j, piece) in result.recovery_iter().enumerate() {
-                    let at = (j * count + word) * symbol + offset;
-                    recovery[at..at + length].copy_from_slice(piece);
-                }
+        let shards = self.layout.encode_shards();
+        for Piece { first, lanes, offset, length } in pieces(count, symbol, shard_bytes(shards)) {
+            let stride = lanes.shard_bytes() / 64;
+            let work = self.work.blocks(shards * stride);
+            for (i, shard) in work.chunks_exact_mut(stride).take(self.code.originals).enumerate() {
+                let symbols = (first..).map(|word| &original(i, word)[offset..offset + length]);
+                lanes.pack(symbols, shard.as_flattened_mut());
+            }
+            self.layout.encode(&self.field, work, stride);
+            for (shard, row) in work.chunks_exact(stride).zip(recovery.chunks_exact_mut(count * symbol)) {
+                lanes.unpack(shard.as_flattened(), &mut row[first * symbol + offset..], symbol);
             }
         }
     }
-
-    fn encode_packed<'a>(&mut self, count: usize, original: impl Fn(usize, usize) -> &'a [u8], recovery: &mut [u8]) {
-        let lanes = Lanes::new(self.symbol, count);
-        let symbols_bytes = count * self.symbol;
-        let originals = self.code.originals;
-        let mut shard = std::mem::take(&mut self.shard);
-        shard.resize(lanes.shard_bytes(), 0);
-        let rs = self.rs(lanes.shard_bytes());
-        for i in 0..originals {
-            lanes.pack((0..count).map(|word| original(i, word)), &mut shard);
-            rs.add_original_shard(&shard).expect("as many shards as configured, of the configured length");
-        }
-        let result = rs.encode().expect("all originals are there");
-        let rows = recovery.chunks_exact_mut(symbols_bytes);
-        for (packed, symbols) in result.recovery_iter().zip(rows) {
-            lanes.unpack(packed, symbols);
-        }
-        drop(result);
-        self.shard = shard;
-    }
-
-    /// The encoder, set to this shard length.
-    fn rs(&mut self, shard_bytes: usize) -> &mut ReedSolomonEncoder {
-        const SUPPORTED: &str = "the parameters are validated to be supported by the code";
-        let Code { originals, recovery } = self.code;
-        let (bytes, rs) = self.rs.get_or_insert_with(|| {
-            let rs = ReedSolomonEncoder::new(originals, recovery, shard_bytes);
-            (shard_bytes, rs.expect(SUPPORTED))
-        });
-        if *bytes != shard_bytes {
-            rs.reset(originals, recovery, shard_bytes).expect(SUPPORTED);
-            *bytes = shard_bytes;
-        }
-        rs
-    }
 }
 
-/// Rebuilds source symbols of codewords that all lack the same positions. Keeps its working space between calls.
-pub(crate) struct Decoder<'p> {
+/// Which symbols codewords are decoded from, and what follows from that alone.
+pub(crate) struct Erasures {
     code: Code,
-    symbol: usize,
-    /// Exactly `originals` distinct positions below `total`.
-    positions: &'p [usize],
+    layout: Layout,
+    positions: Vec<usize>,
     missing: Vec<usize>,
-    rs: Option<(usize, ReedSolomonDecoder)>,
-    shard: Vec<u8>,
+    /// Logarithms of the locator's values, by shard.
+    locator: Vec<u16>,
 }
 
-impl<'p> Decoder<'p> {
-    /// A decoder for symbols of this size at these positions.
+impl Erasures {
+    /// Decoding from symbols at these positions.
     ///
     /// # Panics
     /// Unless there are exactly as many positions as the code has originals, all distinct and in range.
-    pub(crate) fn new(code: Code, symbol: usize, positions: &'p [usize]) -> Self {
+    pub(crate) fn new(code: Code, positions: Vec<usize>) -> Self {
         assert_eq!(positions.len(), code.originals);
         let mut held = vec![false; code.total()];
-        for position in positions {
+        for position in &positions {
             assert!(!std::mem::replace(&mut held[*position], true), "twice {position}");
         }
-        let missing = (0..code.originals).filter(|i| !held[*i]).collect();
-        Self { code, symbol, positions, missing, rs: None, shard: Vec::new() }
+        let missing: Vec<usize> = (0..code.originals).filter(|i| !held[*i]).collect();
+        let layout = Layout::of(code);
+        let locator = match missing[..] {
+            [] => Vec::new(),
+            _ => locator::logarithms(&layout.erased(positions.iter().copied())),
+        };
+        Self { code, layout, positions, missing, locator }
+    }
+
+    /// The positions decoded from, by slot.
+    pub(crate) fn positions(&self) -> &[usize] {
+        &self.positions
     }
 
     /// The source symbols that are not among the positions, in order.
@@ -180,72 +186,64 @@ impl<'p> Decoder<'p> {
         &self.missing
     }
 
-    /// Decodes `count` codewords: `symbol(slot, word)` gives the symbol at `positions[slot]`; the missing source
-    /// symbol number `m` goes to position `m * count + word` of `restored`.
-    pub(crate) fn decode<'a>(&mut self, count: usize, symbol: impl Fn(usize, usize) -> &'a [u8], restored: &mut [u8]) {
-        assert_eq!(restored.len(), self.missing.len() * count * self.symbol);
-        if self.missing.is_empty() {
-            return;
-        }
-        let mut shard = std::mem::take(&mut self.shard);
-        if count > 1 {
-            let lanes = Lanes::new(self.symbol, count);
-            shard.resize(lanes.shard_bytes(), 0);
-            let mut rows = restored.chunks_exact_mut(count * self.symbol);
-            self.run(
-                lanes.shard_bytes(),
-                |slot, add| {
-                    lanes.pack((0..count).map(|word| symbol(slot, word)), &mut shard);
-                    add(&shard);
-                },
-                |packed| lanes.unpack(packed, rows.next().expect("one row for each missing")),
-            );
-        } else {
-            for (offset, length) in stripes(self.symbol, DECODE_WORK_BYTES / self.code.total()) {
-                let mut rows = restored.chunks_exact_mut(self.symbol);
-                self.run(
-                    length,
-                    |slot, add| add(&symbol(slot, 0)[offset..offset + length]),
-                    |piece| {
-                        let row = rows.next().expect("one row for each missing");
-                        row[offset..offset + length].copy_from_slice(piece);
-                    },
-                );
-            }
-        }
-        self.shard = shard;
+    /// How many codewords to work on together.
+    pub(crate) fn batch(&self, symbol: usize, available: usize) -> usize {
+        self.code.batch(symbol, available)
+    }
+}
+
+/// Rebuilds source symbols of codewords that all lack the same positions. Keeps its working space between calls.
+pub(crate) struct Decoder<'e> {
+    erasures: &'e Erasures,
+    symbol: usize,
+    field: Field,
+    work: Work,
+}
+
+impl<'e> Decoder<'e> {
+    /// A decoder for symbols of this size.
+    pub(crate) fn new(erasures: &'e Erasures, symbol: usize) -> Self {
+        Self::at_level(Level::active(), erasures, symbol)
     }
 
-    /// One decoding call on shards of this length.
-    fn run(
-        &mut self,
-        shard_bytes: usize,
-        mut shard: impl FnMut(usize, &mut dyn FnMut(&[u8])),
-        mut restored: impl FnMut(&[u8]),
-    ) {
-        const SUPPORTED: &str = "the parameters are validated to be supported by the code";
-        const VALID: &str = "positions are distinct and in range, shards have the configured length";
-        let Code { originals, recovery } = self.code;
-        let (bytes, rs) = self.rs.get_or_insert_with(|| {
-            let rs = ReedSolomonDecoder::new(originals, recovery, shard_bytes);
-            (shard_bytes, rs.expect(SUPPORTED))
-        });
-        if *bytes != shard_bytes {
-            rs.reset(originals, recovery, shard_bytes).expect(SUPPORTED);
-            *bytes = shard_bytes;
+    fn at_level(level: Level, erasures: &'e Erasures, symbol: usize) -> Self {
+        Self { erasures, symbol, field: Field::new(level), work: Work::default() }
+    }
+
+    /// Decodes `count` codewords: `source(slot, word)` gives the symbol at `positions[slot]`; the missing source
+    /// symbol number `m` goes to position `m * count + word` of `restored`.
+    pub(crate) fn decode<'a>(&mut self, count: usize, source: impl Fn(usize, usize) -> &'a [u8], restored: &mut [u8]) {
+        let Erasures { layout, positions, missing, locator, .. } = self.erasures;
+        let symbol = self.symbol;
+        assert_eq!(restored.len(), missing.len() * count * symbol);
+        if missing.is_empty() {
+            return;
         }
-        for (slot, position) in self.positions.iter().enumerate() {
-            shard(slot, &mut |bytes| {
-                let added = match position.checked_sub(originals) {
-                    None => rs.add_original_shard(*position, bytes),
-                    Some(recovery) => rs.add_recovery_shard(recovery, bytes),
-                };
-                added.expect(VALID);
-            });
+        let shards = layout.decode_shards();
+        let mut slots = vec![None; shards];
+        for (slot, position) in positions.iter().enumerate() {
+            slots[layout.shard(*position)] = Some(slot);
         }
-        let result = rs.decode().expect("as many shards as the code has originals");
-        for i in &self.missing {
-            restored(result.restored_original(*i).expect("it was missing"));
+        for Piece { first, lanes, offset, length } in pieces(count, symbol, shard_bytes(shards)) {
+            let stride = lanes.shard_bytes() / 64;
+            let work = self.work.blocks(shards * stride);
+            for ((shard, slot), log) in work.chunks_exact_mut(stride).zip(&slots).zip(locator) {
+                match slot {
+                    None => shard.fill([0; 64]),
+                    Some(slot) => {
+                        let symbols = (first..).map(|word| &source(*slot, word)[offset..offset + length]);
+                        lanes.pack(symbols, shard.as_flattened_mut());
+                        self.field.mul(shard, *log);
+                    }
+                }
+            }
+            layout.decode(&self.field, work, stride);
+            for (i, row) in missing.iter().zip(restored.chunks_exact_mut(count * symbol)) {
+                let at = layout.shard(*i);
+                let shard = &mut work[at * stride..][..stride];
+                self.field.mul(shard, u16::MAX - locator[at]);
+                lanes.unpack(shard.as_flattened(), &mut row[first * symbol + offset..], symbol);
+            }
         }
     }
 }

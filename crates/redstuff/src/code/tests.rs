@@ -3,9 +3,15 @@ use proptest::prelude::*;
 use super::*;
 
 fn encode(code: Code, symbol: usize, words: &[Vec<Vec<u8>>]) -> Vec<Vec<Vec<u8>>> {
+    let results: Vec<_> = Level::available().map(|level| encode_at(level, code, symbol, words)).collect();
+    assert!(results.iter().all(|result| *result == results[0]), "levels differ");
+    results[0].clone()
+}
+
+fn encode_at(level: Level, code: Code, symbol: usize, words: &[Vec<Vec<u8>>]) -> Vec<Vec<Vec<u8>>> {
     let count = words.len();
     let mut recovery = vec![0xee; code.recovery * count * symbol];
-    Encoder::new(code, symbol).encode(count, |i, word| &words[word][i], &mut recovery);
+    Encoder::at_level(level, code, symbol).encode(count, |i, word| &words[word][i], &mut recovery);
     let at = |j: usize, word: usize| recovery[(j * count + word) * symbol..][..symbol].to_vec();
     (0..count).map(|word| (0..code.recovery).map(|j| at(j, word)).collect()).collect()
 }
@@ -59,8 +65,8 @@ proptest! {
     /// Codewords packed together, or cut into stripes, equal codewords encoded one by one.
     #[test]
     fn batches_equal_single_codewords(
-        originals in 2usize..12,
-        recovery in 1usize..12,
+        originals in 2usize..40,
+        recovery in 1usize..40,
         half in prop_oneof![1usize..200, 250usize..300],
         count in 1usize..40,
         seed: u64,
@@ -77,12 +83,12 @@ proptest! {
 
     #[test]
     fn any_sufficient_set_decodes(
-        originals in 2usize..12,
-        recovery in 1usize..12,
+        originals in 2usize..40,
+        recovery in 1usize..40,
         half in 1usize..100,
         count in 1usize..20,
         seed: u64,
-        order in Just((0..24usize).collect::<Vec<_>>()).prop_shuffle(),
+        order in Just((0..80usize).collect::<Vec<_>>()).prop_shuffle(),
     ) {
         let code = Code { originals, recovery };
         let symbol = 2 * half;
@@ -95,12 +101,16 @@ proptest! {
             .filter(|i| *i < code.total())
             .take(originals)
             .collect();
-        let mut decoder = Decoder::new(code, symbol, &positions);
-        let mut restored = vec![0; decoder.missing().len() * count * symbol];
-        decoder.decode(count, |slot, word| &words[word][positions[slot]], &mut restored);
-        for (m, i) in decoder.missing().iter().enumerate() {
-            for (word, symbols) in words.iter().enumerate() {
-                prop_assert_eq!(&restored[(m * count + word) * symbol..][..symbol], &symbols[*i]);
+        let erasures = Erasures::new(code, positions.clone());
+        for level in Level::available() {
+            let mut decoder = Decoder::at_level(level, &erasures, symbol);
+            let mut restored = vec![0; erasures.missing().len() * count * symbol];
+            decoder.decode(count, |slot, word| &words[word][positions[slot]], &mut restored);
+            for (m, i) in erasures.missing().iter().enumerate() {
+                for (word, symbols) in words.iter().enumerate() {
+                    let got = &restored[(m * count + word) * symbol..][..symbol];
+                    prop_assert_eq!(got, &symbols[*i], "{}", level.name());
+                }
             }
         }
     }

@@ -11,6 +11,8 @@
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod blake2b;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod gf16;
 
 use std::sync::LazyLock;
 

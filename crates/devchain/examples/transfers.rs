@@ -1,4 +1,4 @@
-//! Transfers per second through JSON-RPC, durable: `cargo run --release -p floe-devchain --example throughput`.
+//! Transfers per second through JSON-RPC, durable: `cargo run --release -p floe-devchain --example transfers`.
 //!
 //! Arguments: number of senders (10 at most), transactions of each, transactions in one batch request, and `memory` to leave the disk out.
 #![allow(clippy::unwrap_used)]

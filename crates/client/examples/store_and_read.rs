@@ -1,6 +1,6 @@
 //! Stores and reads one blob on a network in one process, nodes in memory: what the client itself can do.
 //!
-//! `cargo run --release -p floe-client --example throughput -- 104857600 100 10` (bytes, shards, nodes)
+//! `cargo run --release -p floe-client --example store_and_read -- 104857600 100 10` (bytes, shards, nodes)
 
 #[path = "../tests/support/mod.rs"]
 mod support;

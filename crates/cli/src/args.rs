@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Gateway(GatewayArgs),
     /// Run the embedded chain alone: one trusted sequencer, for development and small private networks
     Chain(ChainArgs),
+    /// Measure how fast this machine is
+    Bench(BenchArgs),
     /// Print a completion script for a shell
     #[command(alias = "completion")]
     Completions(CompletionsArgs),
@@ -269,6 +271,50 @@ impl std::str::FromStr for Epochs {
             },
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    pub(crate) action: BenchAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchAction {
+    /// Time the erasure code and the hashing on one blob, in turns with a plain implementation of the same
+    Code(BenchCodeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchCodeArgs {
+    /// Number of shards
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) n_shards: u16,
+    /// Size of the blob, such as 64KiB, 32MiB, 1GiB, or a number of bytes
+    #[arg(long, default_value = "32MiB", value_parser = parse_size)]
+    pub(crate) size: u64,
+    /// Threads (the plain implementation has one) [default: one for each processor]
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
+    /// Most runs of each work; fewer if they take long
+    #[arg(long, default_value_t = 5)]
+    pub(crate) runs: usize,
+    /// Leave out the plain implementation, which takes most of the time
+    #[arg(long)]
+    pub(crate) no_baseline: bool,
+}
+
+fn parse_size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "" | "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        unit => return Err(format!("unknown unit {unit}: use KiB, MiB or GiB")),
+    };
+    let count: u64 = digits.parse().map_err(|_| format!("{text} is not a size: write 64KiB, 32MiB or 1GiB"))?;
+    count.checked_mul(1 << unit).ok_or_else(|| format!("{text} is out of range"))
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

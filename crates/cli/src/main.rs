@@ -41,6 +41,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Node(args) => commands::node::run(&global, args).await,
             Command::Gateway(args) => commands::gateway::run(&global, args).await,
             Command::Chain(args) => commands::chain::run(args).await,
+            Command::Bench(args) => commands::bench::run(&global, args),
             Command::Completions(args) => commands::completions::run(&args),
         }
     })

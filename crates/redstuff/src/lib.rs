@@ -88,6 +88,7 @@ pub mod merkle;
 mod metadata;
 mod params;
 pub mod plain;
+mod rebuild;
 mod recovery;
 mod simd;
 mod sliver;
@@ -105,6 +106,7 @@ pub use metadata::{BlobMetadata, MetadataError, SliverPairHashes, VerifiedMetada
 pub use params::{
     BlobTooLarge, EncodingParams, N_SHARDS_MAX, N_SHARDS_MIN, ParamsError, SYMBOL_SIZE_BYTES_MAX, SymbolSize,
 };
+pub use rebuild::recover_slivers_unproven;
 pub use recovery::{
     InconsistencyProof, ProofError, Recovered, RecoveryError, SymbolError, VerifiedSymbol, recover_sliver,
     recover_sliver_unproven,

@@ -6,8 +6,8 @@
 use reed_solomon_simd::ReedSolomonDecoder;
 
 use crate::{
-    Axis, BlobMetadata, DecodeError, EncodeError, EncodedBlob, EncodingParams, EncodingType, PairIndex, Sliver,
-    SliverIndex, SliverPair, SliverPairHashes, VerifiedMetadata, VerifiedSliver,
+    Axis, BlobMetadata, DecodeError, DecodingSymbol, EncodeError, EncodedBlob, EncodingParams, EncodingType, PairIndex,
+    Sliver, SliverIndex, SliverPair, SliverPairHashes, VerifiedMetadata, VerifiedSliver,
     decode::choose,
     merkle::{Digest, EMPTY, Node, inner, leaf},
 };
@@ -124,6 +124,26 @@ pub fn sliver_root(params: EncodingParams, sliver: &Sliver) -> Digest {
     let extra = recovery(params.n_shards(), &symbols);
     symbols.extend(extra);
     merkle_root(&symbols)
+}
+
+/// The source symbols of a sliver from exactly as many of its symbols (section 12).
+pub fn recover_data(params: EncodingParams, axis: Axis, symbols: &[DecodingSymbol]) -> Vec<u8> {
+    let originals = usize::from(params.symbols_per_sliver(axis));
+    let known = symbols.iter().map(|symbol| (symbol.index.at(), &symbol.data[..]));
+    decode_word(params, originals, known).concat()
+}
+
+/// As [`crate::check_default`] with no slivers used: every systematic primary sliver is made again (section 11.1).
+pub fn check_default(metadata: &VerifiedMetadata, blob: &[u8]) -> bool {
+    let (params, symbol_size) = (metadata.params(), metadata.symbol_size());
+    let row_bytes = usize::from(params.secondary_source_symbols()) * symbol_size.bytes();
+    (0..params.primary_source_symbols()).map(SliverIndex::new).all(|index| {
+        let start = (index.at() * row_bytes).min(blob.len());
+        let mut data = blob[start..(start + row_bytes).min(blob.len())].to_vec();
+        data.resize(row_bytes, 0);
+        let sliver = Sliver { axis: Axis::Primary, index, symbol_size, data };
+        sliver_root(params, &sliver) == *metadata.hash_of(Axis::Primary, index).value()
+    })
 }
 
 /// As [`crate::decode`]: one codeword after the other (section 11).

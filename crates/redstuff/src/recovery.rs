@@ -4,9 +4,9 @@
 use crate::{
     Axis, DecodingSymbol, EncodingParams, GeneralRecoverySymbol, RecoverySymbol, Sliver, SliverError, SliverIndex,
     VerifiedMetadata, VerifiedSliver,
-    code::{Code, Decoder, Erasures},
     expand::sliver_root,
     merkle::{MerkleProof, Node},
+    rebuild::{rebuild, recover_slivers_unproven},
     wire::{Reader, WireError, decode_all, put_uleb},
 };
 
@@ -138,14 +138,14 @@ impl RecoverySymbol {
     }
 }
 
-fn check_index(params: EncodingParams, got: SliverIndex) -> Result<(), SymbolError> {
+pub(crate) fn check_index(params: EncodingParams, got: SliverIndex) -> Result<(), SymbolError> {
     if params.contains(got.get()) {
         return Ok(());
     }
     Err(SymbolError::Index { got, n_shards: params.n_shards() })
 }
 
-fn check_size(metadata: &VerifiedMetadata, symbol: &DecodingSymbol) -> Result<(), SymbolError> {
+pub(crate) fn check_size(metadata: &VerifiedMetadata, symbol: &DecodingSymbol) -> Result<(), SymbolError> {
     let (got, expected) = (symbol.data.len(), metadata.symbol_size().bytes());
     if got == expected {
         return Ok(());
@@ -247,47 +247,8 @@ pub fn recover_sliver_unproven(
     target: SliverIndex,
     symbols: impl IntoIterator<Item = DecodingSymbol>,
 ) -> Result<VerifiedSliver, RecoveryError> {
-    check_index(metadata.params(), target)?;
-    let sound = |symbol: &DecodingSymbol| {
-        metadata.params().contains(symbol.index.get()) && check_size(metadata, symbol).is_ok()
-    };
-    let mut usable: Vec<DecodingSymbol> = symbols.into_iter().filter(sound).collect();
-    usable.sort_by_key(|symbol| symbol.index);
-    usable.dedup_by_key(|symbol| symbol.index);
-    let data = rebuild(metadata, axis, usable.iter().map(|s| (s.index, &s.data[..])))?;
-    Ok(verify_data(metadata, axis, target, data)?)
-}
-
-/// Decodes the source symbols of a sliver from the first `k` symbols, at distinct positions in range, of the right size.
-fn rebuild<'s>(
-    metadata: &VerifiedMetadata,
-    axis: Axis,
-    symbols: impl Iterator<Item = (SliverIndex, &'s [u8])>,
-) -> Result<Vec<u8>, RecoveryError> {
-    let code = Code::of_sliver(axis, metadata.params());
-    let symbol = metadata.symbol_size().bytes();
-    let needed = code.originals;
-    let (positions, symbols): (Vec<usize>, Vec<&[u8]>) =
-        symbols.take(needed).map(|(position, bytes)| (position.at(), bytes)).unzip();
-    if positions.len() < needed {
-        let got = positions.len();
-        return Err(RecoveryError::NotEnough { axis, got, needed });
-    }
-    let erasures = Erasures::new(code, positions);
-    let mut restored = vec![0; erasures.missing().len() * symbol];
-    Decoder::new(&erasures, symbol).decode(1, |slot, _| symbols[slot], &mut restored);
-
-    let mut data = vec![0; needed * symbol];
-    for (position, bytes) in erasures.positions().iter().zip(&symbols) {
-        if *position < needed {
-            data[position * symbol..][..symbol].copy_from_slice(bytes);
-        }
-    }
-    let restored = restored.chunks_exact(symbol);
-    for (position, bytes) in erasures.missing().iter().zip(restored) {
-        data[position * symbol..][..symbol].copy_from_slice(bytes);
-    }
-    Ok(data)
+    let mut results = recover_slivers_unproven(metadata, axis, &[(target, symbols.into_iter().collect())]);
+    results.pop().expect("one result for one sliver")
 }
 
 fn verify_data(

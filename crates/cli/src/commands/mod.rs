@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod bench;
 pub(crate) mod blob_id;
 pub(crate) mod blob_status;
 pub(crate) mod chain;

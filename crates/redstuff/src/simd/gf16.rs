@@ -173,25 +173,47 @@ fn add(to: &mut [Block], from: &[Block]) {
     }
 }
 
+/// Depth first: each quarter takes in what the later ones held before their own turn.
+///
 /// # Safety
 /// `at` points to `size` shards of `stride` blocks; the features.
 #[target_feature(enable = "avx512f")]
 unsafe fn derivative(at: *mut __m512i, stride: usize, size: usize) {
-    for shard in 0..size {
-        for block in 0..stride {
-            // SAFETY: `shard + bit` is below `size`, since `size` is a power of two and `shard` lacks the bit.
-            unsafe {
-                let target = at.add(shard * stride + block);
-                let mut sum = _mm512_loadu_si512(target);
-                let mut bit = 1;
-                while bit < size {
-                    if shard & bit == 0 {
-                        sum = _mm512_xor_si512(sum, _mm512_loadu_si512(target.add(bit * stride)));
-                    }
-                    bit *= 2;
-                }
-                _mm512_storeu_si512(target, sum);
+    // SAFETY: all parts lie within the shards.
+    unsafe {
+        match size {
+            1 => {}
+            2 => take_in(at, [at.add(stride)], stride),
+            _ => {
+                let quarter = size / 4 * stride;
+                let [a, b, c, d] = [at, at.add(quarter), at.add(2 * quarter), at.add(3 * quarter)];
+                derivative(a, stride, size / 4);
+                take_in(a, [b, c], quarter);
+                derivative(b, stride, size / 4);
+                take_in(b, [d], quarter);
+                derivative(c, stride, size / 4);
+                take_in(c, [d], quarter);
+                derivative(d, stride, size / 4);
             }
+        }
+    }
+}
+
+/// Adds blocks of others.
+///
+/// # Safety
+/// All point to `blocks` blocks; the features.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn take_in<const N: usize>(to: *mut __m512i, from: [*mut __m512i; N], blocks: usize) {
+    for block in 0..blocks {
+        // SAFETY: as this function's.
+        unsafe {
+            let mut sum = _mm512_loadu_si512(to.add(block));
+            for from in from {
+                sum = _mm512_xor_si512(sum, _mm512_loadu_si512(from.add(block)));
+            }
+            _mm512_storeu_si512(to.add(block), sum);
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
-use floe_redstuff::{Axis, EncodingParams, compute_metadata, decode, encode, plain, simd_level, verify_slivers};
+use floe_redstuff::{
+    Axis, EncodingParams, compute_metadata, compute_metadata_from, decode, encode, plain, simd_level, verify_slivers,
+};
 
 const INSIDE: &str = "FLOE_TEST_SIMD_INSIDE";
 
@@ -25,6 +27,8 @@ fn inside() {
         let expected = plain::encode(params, &blob).unwrap();
         let metadata = compute_metadata(params, &blob).unwrap();
         assert_eq!(metadata, expected.metadata, "metadata, {shards} shards, {length} bytes");
+        let metadata = compute_metadata_from(params, blob.as_slice(), 0).unwrap();
+        assert_eq!(metadata, expected.metadata, "metadata by stripes, {shards} shards, {length} bytes");
         let encoded = encode(params, &blob).unwrap();
         assert!(encoded == expected, "slivers, {shards} shards, {length} bytes");
         for axis in Axis::ALL {

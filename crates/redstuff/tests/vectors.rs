@@ -5,8 +5,8 @@
 #![allow(clippy::unwrap_used)]
 
 use floe_redstuff::{
-    Axis, BlobMetadata, EncodeError, EncodingParams, RecoverySymbol, Sliver, VerifiedMetadata, blake2b256,
-    compute_metadata, encode, plain,
+    Axis, BlobMetadata, EncodeError, EncodingParams, MEMORY_CEILING_BYTES, RecoverySymbol, Sliver, VerifiedMetadata,
+    blake2b256, compute_metadata, compute_metadata_from, encode, plain,
 };
 use serde_json::Value;
 
@@ -76,12 +76,17 @@ fn every_line() {
             let EncodeError::TooLarge(error) = encode(params, &blob).unwrap_err();
             assert_eq!(error.size, line.number("len"));
             assert!(compute_metadata(params, &blob).is_err());
+            assert!(compute_metadata_from(params, blob.as_slice(), 0).is_err());
             assert!(plain::encode(params, &blob).is_err());
             continue;
         }
         let encoded = encode(params, &blob).unwrap();
         check_metadata(&line, &encoded.metadata);
         assert_eq!(compute_metadata(params, &blob).unwrap(), encoded.metadata);
+        // In one stripe if it fits, and in the shortest there are.
+        for ceiling in [0, MEMORY_CEILING_BYTES] {
+            assert_eq!(compute_metadata_from(params, blob.as_slice(), ceiling).unwrap(), encoded.metadata);
+        }
 
         let pairs = &encoded.pairs;
         for (name, pair) in [("pair0", &pairs[0]), ("pairlast", &pairs[pairs.len() - 1])] {

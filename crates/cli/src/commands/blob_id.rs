@@ -1,7 +1,7 @@
 //! `floe blob-id`
 
 use floe_chain::ControlPlane;
-use floe_redstuff::{EncodingParams, compute_metadata};
+use floe_redstuff::EncodingParams;
 use serde::Serialize;
 
 use super::input;
@@ -31,12 +31,14 @@ pub(crate) async fn run(global: &Global, args: BlobIdArgs) -> Result<(), CliErro
         }
     };
     let params = EncodingParams::new(n_shards).map_err(|e| CliError::usage("CLI-BAD-SHARDS", e.to_string()))?;
-    let blob = input::read(&args.file, params.max_blob_size())?;
-    let metadata = compute_metadata(params, &blob).map_err(|e| CliError::usage("CLI-ENCODE", e.to_string()))?;
+    let path = args.file.clone();
+    let metadata = tokio::task::spawn_blocking(move || input::metadata(&path, params))
+        .await
+        .map_err(|e| CliError::new("CLI-IO", 1, e.to_string()))??;
     let report = Report {
         blob_id: metadata.blob_id().to_string(),
         file: args.file.display().to_string(),
-        unencoded_length: blob.len() as u64,
+        unencoded_length: metadata.unencoded_length(),
         encoding_type: "RS2",
         n_shards,
     };

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use floe_client::{FloeClient, StoreOptions};
 use floe_protocol::api::BlobStoreResult;
-use floe_redstuff::{EncodingParams, compute_metadata};
+use floe_redstuff::EncodingParams;
 use serde::Serialize;
 
 use super::input;
@@ -151,14 +151,13 @@ fn dry_run(
 ) -> Result<(), CliError> {
     let mut reports = Vec::with_capacity(args.files.len());
     for path in &args.files {
-        let blob = input::read(path, params.max_blob_size())?;
-        let encode = |e: &dyn std::fmt::Display| CliError::usage("CLI-ENCODE", e.to_string());
-        let metadata = compute_metadata(params, &blob).map_err(|e| encode(&e))?;
-        let encoded_size = params.encoded_length(blob.len() as u64).map_err(|e| encode(&e))?;
+        let metadata = input::metadata(path, params)?;
+        let size = metadata.unencoded_length();
+        let encoded_size = params.encoded_length(size).map_err(|e| CliError::usage("CLI-ENCODE", e.to_string()))?;
         reports.push(DryRun {
             path: path.display().to_string(),
             blob_id: metadata.blob_id().to_string(),
-            unencoded_size: blob.len() as u64,
+            unencoded_size: size,
             encoded_size,
             storage_cost: info.cost(encoded_size, epochs),
             encoding_type: "RS2",

@@ -7,38 +7,14 @@
 
 use std::arch::x86_64::*;
 
-use super::Avx512;
+use super::{
+    Avx512,
+    chains::{BLOCK, IV, PARAMETERS, SIGMA},
+};
 use crate::hash::{Digest, INNER_PREFIX};
 
 /// Messages that are hashed together.
 pub(crate) const LANES: usize = 8;
-const BLOCK: usize = 128;
-
-const IV: [u64; 8] = [
-    0x6a09_e667_f3bc_c908,
-    0xbb67_ae85_84ca_a73b,
-    0x3c6e_f372_fe94_f82b,
-    0xa54f_f53a_5f1d_36f1,
-    0x510e_527f_ade6_82d1,
-    0x9b05_688c_2b3e_6c1f,
-    0x1f83_d9ab_fb41_bd6b,
-    0x5be0_cd19_137e_2179,
-];
-/// First word of the parameters: output of 32 bytes, no key, sequential mode.
-const PARAMETERS: u64 = 0x0101_0020;
-
-const SIGMA: [[usize; 16]; 10] = [
-    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
-    [14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3],
-    [11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4],
-    [7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8],
-    [9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13],
-    [2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9],
-    [12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11],
-    [13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10],
-    [6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5],
-    [10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0],
-];
 
 impl Avx512 {
     /// `H(0x00 ‖ leaf)` of eight leaves.
@@ -153,7 +129,7 @@ fn initial() -> [__m512i; 8] {
 /// The features, and `length` readable bytes in every leaf.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn message(leaves: &[&[u8]; LANES], start: usize, length: usize) -> [__m512i; 16] {
+pub(super) unsafe fn message(leaves: &[&[u8]; LANES], start: usize, length: usize) -> [__m512i; 16] {
     // SAFETY: as this function's.
     let (low, high) = unsafe { (half(leaves, start, length), half(leaves, start + BLOCK / 2, length)) };
     let mut m = [_mm512_setzero_si512(); 16];
@@ -234,7 +210,7 @@ fn digests(h: &[__m512i; 8]) -> [Digest; LANES] {
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn compress<const WORDS: usize>(h: &mut [__m512i; 8], m: &[__m512i; 16], counter: usize, last: bool) {
+pub(super) fn compress<const WORDS: usize>(h: &mut [__m512i; 8], m: &[__m512i; 16], counter: usize, last: bool) {
     let mut v = [_mm512_setzero_si512(); 16];
     v[..8].copy_from_slice(h);
     for (word, constant) in v[8..].iter_mut().zip(IV) {

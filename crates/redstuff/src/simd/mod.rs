@@ -11,6 +11,7 @@
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod blake2b;
+pub(crate) mod chains;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod gf16;
 

@@ -5,10 +5,10 @@
 //! 1. [`extra_columns`]: strips of rows are continued to the right, which gives the secondary slivers that are not
 //!    part of the blob;
 //! 2. [`Columns::run`]: strips of columns, those included, are continued downwards, which gives the remaining
-//!    primary slivers. Each symbol is hashed while it is in the cache, and its hash serves two trees: that of
-//!    its column, reduced at once, and that of its row, reduced at the end from a table of `n²` hashes.
+//!    primary slivers. Each symbol is hashed once, while it is in the cache, and its hash serves two trees: that of
+//!    its column, built at once, and that of its row, of which a strip gives one node ([`crate::rows`]).
 //!
-//! Strips of small symbols are wide, so that many codewords share a call of the code (see [`crate::code`]).
+//! Within a strip, as many columns share a call of the code as fit the cache (see [`crate::code`]).
 
 use rayon::prelude::*;
 
@@ -20,10 +20,13 @@ use crate::{
     hash::Digest,
     matrix::Matrix,
     merkle::{self, Node},
+    rows,
 };
 
-/// Rows whose trees are built together, so that the table of hashes is read in runs.
-const ROWS_AT_ONCE: usize = 8;
+/// Columns whose hashes are held at once: half a mebibyte at 1000 shards.
+const STRIP_COLUMNS: usize = 16;
+/// Twice as many for symbols of fewer bytes, so that the code has blocks to fill.
+const STRIP_WIDE_BELOW: usize = 32;
 
 /// Why a blob cannot be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +79,7 @@ pub fn encode(params: EncodingParams, blob: &[u8]) -> Result<EncodedBlob, Encode
 }
 
 /// Computes the metadata, and with it the blob id, without keeping slivers. Memory: half the blob's size for the
-/// columns outside the blob, and a table of `n²` hashes (32 MB at 1000 shards).
+/// columns outside the blob, and some mebibytes for each thread.
 ///
 /// # Errors
 /// The blob is too large for the number of shards.
@@ -155,14 +158,20 @@ struct Columns<'m> {
 /// Some neighbouring columns, and where their results go.
 struct Strip<'o> {
     first: usize,
-    count: usize,
-    /// Hashes of all symbols, column by column.
-    leaves: &'o mut [Digest],
+    /// Their roots, one for each column.
     roots: &'o mut [Digest],
-    /// The columns themselves, if wanted.
+    /// The columns themselves, those of the blob, if wanted.
     columns: &'o mut [Vec<u8>],
     /// The piece of every lower row that lies in these columns, if wanted.
     lower: Vec<&'o mut [u8]>,
+}
+
+/// Working space of one thread.
+struct Worker {
+    expander: Expander,
+    /// Leaf hashes of a strip, column by column.
+    leaves: Vec<Digest>,
+    scratch: Vec<Digest>,
 }
 
 impl<'m> Columns<'m> {
@@ -179,104 +188,81 @@ impl<'m> Columns<'m> {
 
     /// Continues all columns downwards, hashes everything, and fills the outputs.
     fn run(&self, outputs: Option<Outputs<'_>>) -> Roots {
+        let Matrix { symbol, params, .. } = *self.matrix;
         let n = self.matrix.shards();
-        let mut leaves = vec![merkle::EMPTY; n * n];
+        let width = rows::strip_width(n, if symbol < STRIP_WIDE_BELOW { 2 * STRIP_COLUMNS } else { STRIP_COLUMNS });
         let mut columns = vec![merkle::EMPTY; n];
-        let strips = self.strips(&mut leaves, &mut columns, outputs);
-        let new_worker = || {
-            let expander = Expander::new(Axis::Secondary, self.matrix.params, self.matrix.symbol);
-            (expander, vec![merkle::EMPTY; n])
+        let strips = strips(width, symbol, &mut columns, outputs);
+        // A single strip is all of the trees.
+        let folds = (strips.len() > 1).then(|| width.ilog2());
+        let new_worker = || Worker {
+            expander: Expander::new(Axis::Secondary, params, symbol),
+            leaves: vec![merkle::EMPTY; width * n],
+            scratch: vec![merkle::EMPTY; n],
         };
-        strips.into_par_iter().for_each_init(new_worker, |(expander, scratch), strip| {
-            self.run_strip(expander, scratch, strip);
-        });
-        let rows = row_roots(&leaves, n);
-        Roots { rows, columns }
+        let nodes = strips
+            .into_par_iter()
+            .map_init(new_worker, |worker, strip| {
+                let columns = strip.roots.len();
+                self.run_strip(worker, strip);
+                let leaves = &mut worker.leaves[..columns * n];
+                rows::fold_strip(leaves, n, folds);
+                leaves[..n].to_vec()
+            })
+            .collect();
+        Roots { rows: rows::roots(nodes), columns }
     }
 
-    /// Divides the work: columns of the blob and extra ones are never in one strip.
-    fn strips<'o>(
-        &self,
-        leaves: &'o mut [Digest],
-        roots: &'o mut [Digest],
-        outputs: Option<Outputs<'o>>,
-    ) -> Vec<Strip<'o>> {
-        let Matrix { symbol, columns, .. } = *self.matrix;
+    /// Leaves the hashes of all symbols in `worker.leaves`.
+    fn run_strip(&self, worker: &mut Worker, mut strip: Strip<'_>) {
+        let Matrix { symbol, rows, params, .. } = *self.matrix;
         let n = self.matrix.shards();
-        let width = Code::of_sliver(Axis::Secondary, self.matrix.params).batch(symbol, n);
-        let (blob_leaves, extra_leaves) = leaves.split_at_mut(columns * n);
-        let (blob_roots, extra_roots) = roots.split_at_mut(columns);
-        let blob = strips_of(0, width, n, blob_leaves, blob_roots);
-        let extra = strips_of(columns, width, n, extra_leaves, extra_roots);
-        let mut strips: Vec<Strip<'o>> = blob.chain(extra).collect();
-        if let Some(outputs) = outputs {
-            for (strip, columns) in strips.iter_mut().zip(outputs.columns.chunks_mut(width)) {
-                strip.columns = columns;
-            }
-            for row in outputs.lower_rows {
-                for (strip, piece) in strips.iter_mut().zip(row.chunks_mut(width * symbol)) {
-                    strip.lower.push(piece);
-                }
-            }
-        }
-        strips
-    }
-
-    fn run_strip(&self, expander: &mut Expander, scratch: &mut [Digest], strip: Strip<'_>) {
-        let Matrix { symbol, rows, .. } = *self.matrix;
-        let n = self.matrix.shards();
-        let source = |row: usize, column: usize| self.symbol(row, strip.first + column);
         for (at, column) in strip.columns.iter_mut().enumerate() {
             column.reserve_exact(rows * symbol);
             for row in 0..rows {
-                column.extend_from_slice(source(row, at));
+                column.extend_from_slice(self.symbol(row, strip.first + at));
             }
         }
-        expander.expand(strip.count, source);
-        for (j, piece) in strip.lower.into_iter().enumerate() {
-            piece.copy_from_slice(expander.recovery_symbols(j));
+        let count = strip.roots.len();
+        let batch = Code::of_sliver(Axis::Secondary, params).batch_in_cache(symbol).min(count);
+        for first in (0..count).step_by(batch) {
+            let columns = batch.min(count - first);
+            let source = |row: usize, column: usize| self.symbol(row, strip.first + first + column);
+            worker.expander.expand(columns, source);
+            for (j, piece) in strip.lower.iter_mut().enumerate() {
+                // A strip may end with columns that are not in the blob.
+                let end = piece.len().min((first + columns) * symbol);
+                if let Some(piece) = piece.get_mut(first * symbol..end) {
+                    piece.copy_from_slice(&worker.expander.recovery_symbols(j)[..piece.len()]);
+                }
+            }
+            worker.expander.hash_leaves(source, &mut worker.leaves[first * n..(first + columns) * n]);
         }
-        expander.hash_leaves(source, strip.leaves);
-        for (root, leaves) in strip.roots.iter_mut().zip(strip.leaves.chunks_exact(n)) {
-            scratch.copy_from_slice(leaves);
-            *root = merkle::root_in_place(scratch);
+        for (root, leaves) in strip.roots.iter_mut().zip(worker.leaves.chunks_exact(n)) {
+            worker.scratch.copy_from_slice(leaves);
+            *root = merkle::root_in_place(&mut worker.scratch);
         }
     }
 }
 
-/// Strips over neighbouring columns whose leaves and roots these are, without outputs yet.
-fn strips_of<'o>(
-    first: usize,
-    width: usize,
-    n: usize,
-    leaves: &'o mut [Digest],
-    roots: &'o mut [Digest],
-) -> impl Iterator<Item = Strip<'o>> {
-    leaves.chunks_mut(width * n).zip(roots.chunks_mut(width)).enumerate().map(move |(number, (leaves, roots))| Strip {
-        first: first + number * width,
-        count: roots.len(),
-        leaves,
+/// Divides all columns into strips of `width`, with their outputs.
+fn strips<'o>(width: usize, symbol: usize, roots: &'o mut [Digest], outputs: Option<Outputs<'o>>) -> Vec<Strip<'o>> {
+    let strip = |(number, roots): (usize, &'o mut [Digest])| Strip {
+        first: number * width,
         roots,
         columns: &mut [],
         lower: Vec::new(),
-    })
-}
-
-/// Roots of all rows, from leaf hashes that are ordered column by column.
-fn row_roots(leaves: &[Digest], n: usize) -> Vec<Digest> {
-    let mut roots = vec![merkle::EMPTY; n];
-    roots.par_chunks_mut(ROWS_AT_ONCE).enumerate().for_each_init(
-        || vec![merkle::EMPTY; ROWS_AT_ONCE * n],
-        |scratch, (group, roots)| {
-            for (column, hashes) in leaves.chunks_exact(n).enumerate() {
-                for i in 0..roots.len() {
-                    scratch[i * n + column] = hashes[group * ROWS_AT_ONCE + i];
-                }
+    };
+    let mut strips: Vec<Strip<'o>> = roots.chunks_mut(width).enumerate().map(strip).collect();
+    if let Some(outputs) = outputs {
+        for (strip, columns) in strips.iter_mut().zip(outputs.columns.chunks_mut(width)) {
+            strip.columns = columns;
+        }
+        for row in outputs.lower_rows {
+            for (strip, piece) in strips.iter_mut().zip(row.chunks_mut(width * symbol)) {
+                strip.lower.push(piece);
             }
-            for (root, leaves) in roots.iter_mut().zip(scratch.chunks_exact_mut(n)) {
-                *root = merkle::root_in_place(leaves);
-            }
-        },
-    );
-    roots
+        }
+    }
+    strips
 }

@@ -69,15 +69,22 @@ fn hash_slots(level: Level, slots: &[u8], slot: usize, mut out: impl FnMut(Diges
     }
 }
 
-/// `out[i] = inner(left[i], right[i])`. The three have one length.
-#[cfg_attr(not(test), expect(dead_code, reason = "the trees of whole strips will use it"))]
-pub(crate) fn join(level: Level, left: &[Digest], right: &[Digest], out: &mut [Digest]) {
-    let groups = left.chunks(LANES).zip(right.chunks(LANES)).zip(out.chunks_mut(LANES));
-    for ((left, right), out) in groups {
-        match (level, <&[Digest; LANES]>::try_from(left), <&[Digest; LANES]>::try_from(right)) {
+/// Replaces `left[i]` by `inner(left[i], right[i])`; without right ones they are [`EMPTY`].
+pub(crate) fn join(level: Level, left: &mut [Digest], right: Option<&[Digest]>) {
+    let empty = [EMPTY; LANES];
+    for (number, left) in left.chunks_mut(LANES).enumerate() {
+        let right = right.map_or(&empty[..left.len()], |right| &right[number * LANES..][..left.len()]);
+        match (level, <&[Digest; LANES]>::try_from(&*left), <&[Digest; LANES]>::try_from(right)) {
             #[cfg(target_arch = "x86_64")]
-            (Level::Avx512(simd), Ok(left), Ok(right)) => out.copy_from_slice(&simd.join(left, right)),
-            _ => join_some(level, left, right, out),
+            (Level::Avx512(simd), Ok(lefts), Ok(rights)) => {
+                let joined = simd.join(lefts, rights);
+                left.copy_from_slice(&joined);
+            }
+            _ => {
+                let mut joined = empty;
+                join_some(level, left, right, &mut joined[..left.len()]);
+                left.copy_from_slice(&joined[..left.len()]);
+            }
         }
     }
 }
@@ -216,9 +223,12 @@ mod tests {
             let expected: Vec<Digest> = left.iter().zip(&right).map(|(left, right)| inner(left, right)).collect();
             let nodes: Vec<Digest> = left.iter().zip(&right).flat_map(|(left, right)| [*left, *right]).collect();
             for level in Level::available() {
-                let mut got = vec![EMPTY; left.len()];
-                join(level, &left, &right, &mut got);
+                let mut got = left.clone();
+                join(level, &mut got, Some(&right));
                 prop_assert_eq!(&got, &expected, "{}", level.name());
+                let mut alone = left.clone();
+                join(level, &mut alone, None);
+                prop_assert!(alone.iter().zip(&left).all(|(got, left)| *got == inner(left, &EMPTY)));
                 let mut folded = nodes.clone();
                 let count = fold(level, &mut folded);
                 prop_assert_eq!(&folded[..count], &expected, "{}", level.name());

@@ -91,6 +91,7 @@ mod params;
 pub mod plain;
 mod rebuild;
 mod recovery;
+mod rows;
 mod simd;
 mod sliver;
 mod stream;

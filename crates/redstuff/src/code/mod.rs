@@ -42,11 +42,16 @@ impl Code {
 
     /// How many codewords to work on together, if there are `available` and symbols have this size.
     pub(crate) fn batch(&self, symbol: usize, available: usize) -> usize {
-        let block = 64usize.div_ceil(symbol);
         // Few enough that every thread gets some, and enough to fill a block.
         let by_threads = available.div_ceil(4 * rayon::current_num_threads());
-        let by_cache = shard_bytes(self.total()) / symbol;
-        by_cache.min(by_threads).next_multiple_of(block).clamp(1, available.max(1))
+        let fair = by_threads.next_multiple_of(64usize.div_ceil(symbol));
+        self.batch_in_cache(symbol).min(fair).clamp(1, available.max(1))
+    }
+
+    /// How many codewords fit the cache together, at least one block of each shard.
+    pub(crate) fn batch_in_cache(&self, symbol: usize) -> usize {
+        let block = 64usize.div_ceil(symbol);
+        (shard_bytes(self.total()) / symbol).next_multiple_of(block).max(1)
     }
 }
 

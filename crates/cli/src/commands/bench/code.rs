@@ -1,9 +1,9 @@
 //! The works of the code that are timed, and their inputs.
 
 use floe_redstuff::{
-    Axis, DecodingSymbol, EncodedBlob, EncodingParams, PairIndex, RecoveryError, Sliver, SliverIndex, VerifiedMetadata,
-    VerifiedSliver, blake2b256, check_default, compute_metadata, decode, encode, plain, recover_slivers_unproven,
-    SliverError, simd_level, verify_slivers,
+    Axis, DecodingSymbol, EncodedBlob, EncodingParams, PairIndex, RecoveryError, Sliver, SliverError, SliverIndex,
+    VerifiedMetadata, VerifiedSliver, blake2b256, check_default, compute_metadata, decode, encode, plain,
+    recover_slivers_unproven, simd_level, verify_slivers,
 };
 
 use super::{
@@ -83,14 +83,14 @@ impl Bench {
         let mut works = vec![compare(
             "blob id and metadata",
             limits,
-            || compute_metadata(params, blob).expect("it fits"),
+            (|| (), |()| compute_metadata(params, blob).expect("it fits")),
             self.plain(|| plain::compute_metadata(params, blob).expect("it fits")),
             (id, id),
         )?];
         works.push(compare(
             "encode",
             limits,
-            || encode(params, blob).expect("it fits"),
+            (|| (), |()| encode(params, blob).expect("it fits")),
             self.plain(|| plain::encode(params, blob).expect("it fits")),
             (fingerprint, fingerprint),
         )?);
@@ -119,11 +119,14 @@ impl Bench {
         compare(
             "decode the last rows, checked",
             (self.options.blob_bytes, self.options.runs),
-            || {
-                let blob = decode(metadata, Axis::Primary, last).expect("enough slivers");
-                let sound = check_default(metadata, &blob, &[]).is_ok();
-                (blob, sound)
-            },
+            (
+                || (),
+                |()| {
+                    let blob = decode(metadata, Axis::Primary, last).expect("enough slivers");
+                    let sound = check_default(metadata, &blob, &[]).is_ok();
+                    (blob, sound)
+                },
+            ),
             self.plain(|| {
                 let blob = plain::decode(metadata, Axis::Primary, last).expect("enough slivers");
                 let sound = plain::check_default(metadata, &blob);
@@ -138,13 +141,14 @@ impl Bench {
         compare(
             "verify the pairs of a node",
             (bytes, self.options.runs),
-            // The copy is part of it on both sides.
-            || verify_slivers(metadata, share.to_vec()),
-            self.plain(|| {
-                let owned = share.to_vec();
-                owned.iter().map(|sliver| root_is_right(metadata, sliver)).collect::<Vec<bool>>()
-            }),
-            (|results: Vec<Result<VerifiedSliver, SliverError>>| results.iter().map(Result::is_ok).collect::<Vec<bool>>(), |results| results),
+            (|| share.to_vec(), |slivers| verify_slivers(metadata, slivers)),
+            self.plain(|| share.iter().map(|sliver| root_is_right(metadata, sliver)).collect::<Vec<bool>>()),
+            (
+                |results: Vec<Result<VerifiedSliver, SliverError>>| {
+                    results.iter().map(Result::is_ok).collect::<Vec<bool>>()
+                },
+                |results| results,
+            ),
         )
     }
 
@@ -171,10 +175,14 @@ impl Bench {
         compare(
             "rebuild the pairs of a node",
             (bytes, self.options.runs),
-            || {
-                let rebuilt = |(axis, rebuilds): (Axis, &Vec<Rebuild>)| recover_slivers_unproven(metadata, axis, rebuilds);
-                axes().map(rebuilt).collect::<Vec<_>>()
-            },
+            (
+                || (),
+                |()| {
+                    let rebuilt =
+                        |(axis, rebuilds): (Axis, &Vec<Rebuild>)| recover_slivers_unproven(metadata, axis, rebuilds);
+                    axes().map(rebuilt).collect::<Vec<_>>()
+                },
+            ),
             self.plain(|| {
                 let rebuilt = |axis, (index, symbols): &Rebuild| {
                     let data = plain::recover_data(self.params, axis, symbols);

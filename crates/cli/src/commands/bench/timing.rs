@@ -61,14 +61,15 @@ impl Runs {
     }
 }
 
-/// Times `floe` and `plain` in turns, at most `runs` times each; `fingerprint` makes their results comparable.
+/// Times `floe` and `plain` in turns, at most `runs` times each; `prepare` makes an input that `floe` uses up, and
+/// `fingerprint` makes the results comparable.
 ///
 /// # Errors
 /// They differ.
-pub(super) fn compare<A, B, F: PartialEq>(
+pub(super) fn compare<I, A, B, F: PartialEq>(
     work: &'static str,
     (bytes, runs): (u64, usize),
-    floe: impl Fn() -> A,
+    (prepare, floe): (impl Fn() -> I, impl Fn(I) -> A),
     plain: Option<impl Fn() -> B>,
     fingerprint: (impl Fn(A) -> F, impl Fn(B) -> F),
 ) -> Result<Work, String> {
@@ -77,10 +78,11 @@ pub(super) fn compare<A, B, F: PartialEq>(
     // A first run that does not count: tables, pages.
     let mut expected = None;
     if bytes < 1 << 28 {
-        expected = Some(fingerprint.0(floe()));
+        expected = Some(fingerprint.0(floe(prepare())));
     }
     for _ in 0..runs.max(1) {
-        let got = fingerprint.0(ours.time(&floe));
+        let input = prepare();
+        let got = fingerprint.0(ours.time(|| floe(input)));
         if expected.as_ref().is_some_and(|expected| *expected != got) {
             return Err(format!("{work}: two runs gave different bytes"));
         }

@@ -23,7 +23,7 @@ fn agrees(shards: u16, length: usize, ceiling: usize, seed: u64) {
     assert_eq!(got, expected, "{shards} shards, {length} bytes, ceiling {ceiling}");
 }
 
-/// Symbols in one symbol's place: 2, whole blocks of the code and of the hash, and next to them, in stripes of 128 bytes.
+/// The shortest symbols, those of whole blocks of the code and of the hash, and their neighbours, in stripes of 128 bytes.
 #[test]
 fn symbol_sizes_around_all_boundaries() {
     for shards in [4u16, 7, 10, 31] {
@@ -80,12 +80,8 @@ impl BlobSource for Broken {
 #[test]
 fn errors_of_the_source_and_of_the_size() {
     let params = EncodingParams::new(4).unwrap();
-    for ceiling in [0, 1 << 30] {
-        let result = compute_metadata_from(params, &Broken, ceiling);
-        if ceiling == 0 {
-            assert_eq!(result.unwrap_err(), SourceError::Read("gone"));
-        }
-    }
+    let result = compute_metadata_from(params, &Broken, 0);
+    assert_eq!(result.unwrap_err(), SourceError::Read("gone"));
     let large = vec![0; 393_205];
     let error = compute_metadata_from(params, large.as_slice(), 0).unwrap_err();
     assert!(matches!(error, SourceError::TooLarge(BlobTooLarge { size: 393_205, .. })));

@@ -71,9 +71,9 @@
 //!
 //! # Limits
 //!
-//! 4 to 49 155 shards. Blobs up to [`EncodingParams::max_blob_size`] (149 MB at 100 shards, 13.6 GiB at 1000). A blob is
-//! held in memory while it is encoded, with 4.5 times its size for the slivers; its metadata and id alone are computed
-//! from a source that can be read at any position, below a ceiling on memory ([`compute_metadata_from`]).
+//! 4 to 49 155 shards. Blobs up to [`EncodingParams::max_blob_size`] (149 MB at 100 shards, 13.6 GiB at 1000). [`encode`] and
+//! [`compute_metadata`] hold a blob in memory, and 4.5 times its size for the slivers; [`encode_into`] and
+//! [`compute_metadata_from`] work below a ceiling on memory, from a source that can be read at any position.
 
 mod axis;
 mod blob_id;
@@ -116,7 +116,9 @@ pub use recovery::{
 };
 pub use simd::simd_level;
 pub use sliver::{Sliver, SliverError, SliverPair, VerifiedSliver, verify_slivers};
-pub use stream::{BlobSource, MEMORY_CEILING_BYTES, SourceError, compute_metadata_from};
+pub use stream::{
+    BlobSource, MEMORY_CEILING_BYTES, SinkError, SliverSink, SourceError, compute_metadata_from, encode_into,
+};
 pub use symbol::{
     DecodingSymbol, DecodingSymbols, EitherDecodingSymbol, GeneralRecoverySymbol, RecoverySymbol, RecoverySymbolPair,
     SliverSymbols, SymbolId,

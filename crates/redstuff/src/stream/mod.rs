@@ -21,16 +21,21 @@
 //! whatever the size of the blob. Every piece is read once; a larger ceiling only makes the pieces longer.
 //!
 //! A blob that fits into one stripe is read whole and takes the way of [`compute_metadata`].
+//!
+//! [`encode_into`] does the same and hands every piece of a sliver to a sink as soon as it exists, so that it needs
+//! no more memory.
 
 mod cells;
 mod plan;
+mod sink;
 mod stripe;
 #[cfg(test)]
 mod tests;
 
 use std::convert::Infallible;
 
-use self::{cells::Cells, plan::Plan, stripe::Stripe};
+pub use self::sink::{SinkError, SliverSink, encode_into};
+use self::{cells::Cells, plan::Plan, sink::NoSink, stripe::Stripe};
 use crate::{
     BlobMetadata, BlobTooLarge, EncodeError, EncodingParams, EncodingType, SliverPairHashes, VerifiedMetadata,
     compute_metadata, merkle::Node, simd::Level,
@@ -101,11 +106,25 @@ pub fn compute_metadata_from<S: BlobSource + ?Sized>(
         source.read_at(0, &mut blob).map_err(SourceError::Read)?;
         return compute_metadata(params, &blob).map_err(|EncodeError::TooLarge(e)| e.into());
     }
+    by_stripes(params, source, plan, None::<&NoSink>).map_err(|error| match error {
+        SinkError::TooLarge(error) => SourceError::TooLarge(error),
+        SinkError::Read(error) => SourceError::Read(error),
+        SinkError::Write(never) => match never {},
+    })
+}
+
+/// The algorithm above, for stripes of any number.
+fn by_stripes<S: BlobSource + ?Sized, K: SliverSink + ?Sized>(
+    params: EncodingParams,
+    source: &S,
+    plan: Plan,
+    sink: Option<&K>,
+) -> Result<VerifiedMetadata, SinkError<S::Error, K::Error>> {
     let mut cells = Cells::new(usize::from(params.n_shards()), Level::active());
-    let mut stripe = Stripe::new(params, symbol);
+    let mut stripe = Stripe::new(params, plan.symbol());
     for part in plan.parts() {
-        stripe.read(source, part).map_err(SourceError::Read)?;
-        stripe.absorb(&mut cells);
+        stripe.read(source, part).map_err(SinkError::Read)?;
+        stripe.absorb(&mut cells, sink).map_err(SinkError::Write)?;
     }
     drop(stripe);
     let (rows, columns) = cells.roots();
@@ -116,6 +135,6 @@ pub fn compute_metadata_from<S: BlobSource + ?Sized>(
         secondary: Node::Digest(column),
     });
     let metadata =
-        BlobMetadata { encoding_type: EncodingType::Rs2, unencoded_length: length, hashes: hashes.collect() };
+        BlobMetadata { encoding_type: EncodingType::Rs2, unencoded_length: source.length(), hashes: hashes.collect() };
     Ok(VerifiedMetadata::new(metadata, params).expect("one digest for each sliver of a blob that fits"))
 }

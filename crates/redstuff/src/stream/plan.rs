@@ -39,6 +39,11 @@ impl Plan {
         Self { symbol, stripe }
     }
 
+    /// Bytes in a symbol.
+    pub(super) fn symbol(&self) -> usize {
+        self.symbol
+    }
+
     pub(super) fn is_single(&self) -> bool {
         self.stripe >= self.symbol
     }

@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::{BlobSource, cells::Cells, plan::Part};
+use super::{BlobSource, SliverSink, cells::Cells, plan::Part};
 use crate::{
-    Axis, EncodingParams,
+    Axis, EncodingParams, SliverIndex,
     code::Code,
     expand::Expander,
     simd::chains::{self, LANES},
@@ -84,13 +84,13 @@ impl Stripe {
         Ok(())
     }
 
-    /// Continues the columns and hashes all `n × n` pieces.
-    pub(super) fn absorb(&self, cells: &mut Cells) {
+    /// Continues the columns, hashes all `n × n` pieces, and writes those of slivers if they are wanted.
+    pub(super) fn absorb<K: SliverSink + ?Sized>(&self, cells: &mut Cells, sink: Option<&K>) -> Result<(), K::Error> {
         let length = self.part.length;
         let width = Code::of_sliver(Axis::Secondary, self.params).batch(length, self.n);
         let (level, groups) = (cells.level, cells.groups_of_column());
         let part = chains::Part { done: self.part.offset, last: self.part.last };
-        cells.columns(width).enumerate().for_each_init(
+        cells.columns(width).enumerate().try_for_each_init(
             || Expander::new(Axis::Secondary, self.params, length),
             |expander, (strip, chains)| {
                 let first = strip * width;
@@ -106,9 +106,34 @@ impl Stripe {
                         let lane = |lane: usize| piece((group * LANES + lane).min(self.n - 1));
                         chains.absorb(level, &std::array::from_fn(lane), part);
                     }
+                    if let Some(sink) = sink {
+                        self.write_column(sink, first + column, piece)?;
+                    }
                 }
+                Ok(())
             },
-        );
+        )
+    }
+
+    /// Writes what slivers have of a column: it is the top of a secondary sliver, and if it is a column of the blob, each
+    /// of its pieces belongs to a primary sliver.
+    fn write_column<'p, K: SliverSink + ?Sized>(
+        &self,
+        sink: &K,
+        column: usize,
+        piece: impl Fn(usize) -> &'p [u8],
+    ) -> Result<(), K::Error> {
+        let index = |at: usize| SliverIndex::new(u16::try_from(at).expect("below the number of shards"));
+        let offset = |symbol: usize| (symbol * self.symbol + self.part.offset) as u64;
+        for row in 0..self.rows {
+            sink.write_at(Axis::Secondary, index(column), offset(row), piece(row))?;
+        }
+        if column < self.columns {
+            for row in 0..self.n {
+                sink.write_at(Axis::Primary, index(row), offset(column), piece(row))?;
+            }
+        }
+        Ok(())
     }
 
     fn piece(&self, row: usize, column: usize) -> &[u8] {

@@ -52,6 +52,7 @@ pub fn check_default(metadata: &VerifiedMetadata, blob: &[u8], used: &[SliverInd
     let rows: Vec<SliverIndex> =
         (0..params.primary_source_symbols()).map(SliverIndex::new).filter(|index| wanted[index.at()]).collect();
     let batch = Code::of_sliver(Axis::Primary, params).batch(symbol, rows.len());
+    crate::hash::expect_leaves(symbol, rows.len() * matrix.shards());
     let wrong = rows
         .par_chunks(batch)
         .map_init(

@@ -17,7 +17,7 @@ use crate::{
     VerifiedMetadata, VerifiedSliver,
     code::Code,
     expand::Expander,
-    hash::Digest,
+    hash::{self, Digest},
     matrix::Matrix,
     merkle::{self, Node},
     rows,
@@ -191,6 +191,7 @@ impl<'m> Columns<'m> {
         let Matrix { symbol, params, .. } = *self.matrix;
         let n = self.matrix.shards();
         let width = rows::strip_width(n, if symbol < STRIP_WIDE_BELOW { 2 * STRIP_COLUMNS } else { STRIP_COLUMNS });
+        hash::expect_leaves(symbol, n * n);
         let mut columns = vec![merkle::EMPTY; n];
         let strips = strips(width, symbol, &mut columns, outputs);
         // A single strip is all of the trees.

@@ -4,7 +4,7 @@
 //! through the processor's vectors side by side, one in each lane: eight with AVX-512 ([`crate::simd`]), otherwise
 //! what `blake2b_simd::many` finds, which wants them laid out in slots, prefix included.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use blake2b_simd::{
     Params,
@@ -147,6 +147,23 @@ fn digest(hash: &blake2b_simd::Hash) -> Digest {
     out
 }
 
+/// Hashes of all leaves of two bytes, by their little-endian value: there are only 65 536 (2 MiB).
+static PAIRS: OnceLock<Vec<Digest>> = OnceLock::new();
+/// With this many leaves of two bytes to hash, all that there are have earned their keep.
+const PAIRS_FROM: usize = 1 << 17;
+
+/// Makes the table of all leaves, if `count` leaves of `leaf_bytes` bytes are to be hashed and it will help.
+pub(crate) fn expect_leaves(leaf_bytes: usize, count: usize) {
+    if leaf_bytes == 2 && count >= PAIRS_FROM {
+        PAIRS.get_or_init(|| {
+            let leaves: Vec<[u8; 2]> = (0..=u16::MAX).map(u16::to_le_bytes).collect();
+            let mut hashes = vec![EMPTY; leaves.len()];
+            LeafHasher::new(2).compute(leaves.iter().map(|leaf| &leaf[..]), &mut hashes);
+            hashes
+        });
+    }
+}
+
 /// Hashes leaves of one length, many at once. Owns its buffer so that it can be reused.
 pub(crate) struct LeafHasher {
     level: Level,
@@ -173,7 +190,20 @@ impl LeafHasher {
     ///
     /// # Panics
     /// Unless there are as many leaves as room for hashes.
-    pub(crate) fn hash<'a>(&mut self, mut leaves: impl Iterator<Item = &'a [u8]>, out: &mut [Digest]) {
+    pub(crate) fn hash<'a>(&mut self, leaves: impl Iterator<Item = &'a [u8]>, out: &mut [Digest]) {
+        match PAIRS.get().filter(|_| self.slot == 3) {
+            None => self.compute(leaves, out),
+            Some(table) => {
+                for (leaf, out) in leaves.zip(out) {
+                    if let [low, high] = *leaf {
+                        *out = table[usize::from(u16::from_le_bytes([low, high]))];
+                    }
+                }
+            }
+        }
+    }
+
+    fn compute<'a>(&mut self, mut leaves: impl Iterator<Item = &'a [u8]>, out: &mut [Digest]) {
         #[cfg(target_arch = "x86_64")]
         if let Level::Avx512(simd) = self.level {
             for out in out.chunks_mut(LANES) {
@@ -243,6 +273,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_table_of_pairs_has_the_hashes_of_pairs() {
+        expect_leaves(2, PAIRS_FROM);
+        let leaves: Vec<[u8; 2]> = (0..=u16::MAX).step_by(251).map(u16::to_le_bytes).collect();
+        let mut got = vec![EMPTY; leaves.len()];
+        LeafHasher::new(2).hash(leaves.iter().map(|leaf| &leaf[..]), &mut got);
+        assert!(PAIRS.get().is_some());
+        assert!(got.iter().zip(&leaves).all(|(got, bytes)| *got == leaf(bytes)));
     }
 
     #[test]

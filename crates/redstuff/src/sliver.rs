@@ -223,6 +223,7 @@ fn verify_axis(metadata: &VerifiedMetadata, axis: Axis, slivers: &[(usize, &Sliv
     let params = metadata.params();
     let symbol = metadata.symbol_size().bytes();
     let code = crate::code::Code::of_sliver(axis, params);
+    crate::hash::expect_leaves(symbol, slivers.len() * code.total());
     slivers
         .par_chunks(code.batch(symbol, slivers.len()))
         .map_init(

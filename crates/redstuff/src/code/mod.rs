@@ -5,6 +5,7 @@
 //! such that one call of the transforms ([`rate`], [`field`]) has enough bytes to fill vectors and few enough to stay in
 //! the processor's cache. What depends only on which symbols are missing is computed once for all codewords
 //! ([`Erasures`], [`locator`]).
+#![doc = include_str!("algorithm.md")]
 
 mod field;
 mod lanes;

@@ -27,16 +27,21 @@ impl Report {
         let Self { n_shards, blob_bytes, symbol_bytes, threads, simd, .. } = self;
         let mut text = format!(
             "{n_shards} shards, {blob_bytes} bytes, symbols of {symbol_bytes}, {threads} threads, {simd}\n\
-             {:<34}{:>12}{:>10}{:>12}{:>9}{:>11}\n",
-            "", "median", "MB/s", "plain", "ratio", "peak MiB"
+             {:<34}{:>12}{:>10}{:>12}{:>9}{:>12}{:>11}\n",
+            "", "median", "MB/s", "plain", "ratio", "cpu ratio", "peak MiB"
         );
-        for Work { work, floe, plain, ratio } in &self.works {
+        for Work { work, floe, plain, ratio, processor_ratio } in &self.works {
             let plain = plain.as_ref().map_or("-".into(), |plain| format!("{:.2} ms", plain.median_ms));
-            let ratio = ratio.map_or("-".into(), |ratio| format!("{ratio:.2}x"));
+            let times = |ratio: &Option<f64>| ratio.map_or("-".into(), |ratio| format!("{ratio:.2}x"));
+            let (ratio, processor) = (times(ratio), times(processor_ratio));
             let peak = floe.peak_bytes.map_or("-".into(), |bytes| format!("{:.0}", bytes as f64 / 1_048_576.0));
             let median = format!("{:.2} ms", floe.median_ms);
             // Writing into a string cannot fail.
-            let _ = writeln!(text, "{work:<34}{median:>12}{:>10.1}{plain:>12}{ratio:>9}{peak:>11}", floe.mb_per_s);
+            let _ = writeln!(
+                text,
+                "{work:<34}{median:>12}{:>10.1}{plain:>12}{ratio:>9}{processor:>12}{peak:>11}",
+                floe.mb_per_s
+            );
         }
         text
     }

@@ -13,6 +13,9 @@ const WORK_MAX: Duration = Duration::from_secs(30);
 pub(super) struct Timing {
     /// Median, in milliseconds.
     pub(super) median_ms: f64,
+    /// Median of the processor time of all threads, in milliseconds: what counts where the machine has other work, too.
+    /// `None` where the system does not tell.
+    pub(super) processor_ms: Option<f64>,
     /// Blob bytes by the median, in MB/s (10^6).
     pub(super) mb_per_s: f64,
     /// Most memory that the process held meanwhile, inputs included; `None` where the system does not tell.
@@ -30,34 +33,49 @@ pub(super) struct Work {
     pub(super) plain: Option<Timing>,
     /// How many times faster than plain: the ratio of the medians.
     pub(super) ratio: Option<f64>,
+    /// How many times less processor time than plain.
+    pub(super) processor_ratio: Option<f64>,
 }
 
 #[derive(Default)]
 struct Runs {
     seconds: Vec<f64>,
+    processor: Vec<f64>,
     peak: Option<u64>,
 }
 
 impl Runs {
     fn time<T>(&mut self, run: impl FnOnce() -> T) -> T {
         reset_peak();
-        let start = Instant::now();
+        let (start, processor) = (Instant::now(), processor_seconds());
         let result = run();
         self.seconds.push(start.elapsed().as_secs_f64());
+        self.processor.extend(processor_seconds().zip(processor).map(|(end, start)| end - start));
         self.peak = self.peak.max(peak());
         result
     }
 
     #[allow(clippy::cast_precision_loss)] // three digits are shown
-    fn timing(mut self, bytes: u64) -> Timing {
-        self.seconds.sort_by(f64::total_cmp);
-        let middle = self.seconds.len() / 2;
-        let median = match self.seconds.len() % 2 {
-            0 => (self.seconds[middle - 1] + self.seconds[middle]) / 2.0,
-            _ => self.seconds[middle],
-        };
-        let mb_per_s = bytes as f64 / 1e6 / median;
-        Timing { median_ms: median * 1e3, mb_per_s, peak_bytes: self.peak, runs: self.seconds.len() }
+    fn timing(self, bytes: u64) -> Timing {
+        let runs = self.seconds.len();
+        let seconds = median(self.seconds).unwrap_or(f64::NAN);
+        Timing {
+            median_ms: seconds * 1e3,
+            processor_ms: median(self.processor).map(|seconds| seconds * 1e3),
+            mb_per_s: bytes as f64 / 1e6 / seconds,
+            peak_bytes: self.peak,
+            runs,
+        }
+    }
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        even if even % 2 == 0 => Some((values[middle - 1] + values[middle]) / 2.0),
+        _ => Some(values[middle]),
     }
 }
 
@@ -99,7 +117,18 @@ pub(super) fn compare<I, A, B, F: PartialEq>(
     let floe = ours.timing(bytes);
     let plain = plain.is_some().then(|| theirs.timing(bytes));
     let ratio = plain.as_ref().map(|plain| plain.median_ms / floe.median_ms);
-    Ok(Work { work, floe, plain, ratio })
+    let processor_ratio = plain.as_ref().and_then(|plain| Some(plain.processor_ms? / floe.processor_ms?));
+    Ok(Work { work, floe, plain, ratio, processor_ratio })
+}
+
+/// Processor time of all threads that run now (Linux).
+fn processor_seconds() -> Option<f64> {
+    let mut nanoseconds = 0.0;
+    for thread in std::fs::read_dir("/proc/self/task").ok()? {
+        let text = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        nanoseconds += text.split_whitespace().next()?.parse::<f64>().ok()?;
+    }
+    Some(nanoseconds / 1e9)
 }
 
 /// Lets the system forget the peak so far, where it can (Linux).

@@ -1,4 +1,4 @@
-//! Garbage collection: closed segments that are mostly dead are emptied into the log and removed.
+//! Garbage collection: segments that are mostly dead are emptied into the log and removed.
 
 use std::collections::BTreeSet;
 
@@ -11,6 +11,9 @@ use crate::store::{Inner, Store};
 use crate::walk::{Judged, Walk};
 use crate::writer::Writer;
 use crate::{BATCH_RECORDS_MAX, StoreError};
+
+/// The segment that takes appends is closed for collection when it holds at least this much that is dead.
+const ACTIVE_DEAD_BYTES_MIN: u64 = 1024 * 1024;
 
 /// What a collection did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,8 +29,9 @@ pub struct GcReport {
 }
 
 impl Store {
-    /// Frees the space of deleted, replaced and abandoned records: every closed segment whose dead share reaches
-    /// [`crate::StoreOptions::collect_dead_percent`] is emptied and removed. Live records are verified and copied first,
+    /// Frees the space of deleted, replaced and abandoned records: every segment whose dead share reaches
+    /// [`crate::StoreOptions::collect_dead_percent`] is emptied and removed; the one that takes appends is closed first,
+    /// if that frees something worth it. Live records are verified and copied first,
     /// in one batch with the removal, so that a crash leaves either the old or the new place.
     ///
     /// A segment that holds a record which was set aside, or in which something does not verify, stays.
@@ -40,6 +44,11 @@ impl Store {
         let _turn = inner.maintenance.lock();
         let mut report = GcReport::default();
         let damaged: BTreeSet<u64> = inner.index.quarantine()?.iter().map(|(_, row, _)| row.at.segment).collect();
+        inner.log.lock().close_active(|id| {
+            let Some(info) = inner.table.lock().get(id) else { return false };
+            worth_collecting(&info, inner.options.collect_dead_percent)
+                && dead_bytes(&info) >= ACTIVE_DEAD_BYTES_MIN.min(inner.options.segment_bytes / 2)
+        });
         let segments: Vec<(u64, SegmentInfo)> = inner.table.lock().iter().collect();
         for (id, info) in segments {
             if inner.log.is_pinned(id) || !worth_collecting(&info, inner.options.collect_dead_percent) {
@@ -57,8 +66,12 @@ impl Store {
 
 fn worth_collecting(info: &SegmentInfo, dead_percent: u8) -> bool {
     let used = info.end.saturating_sub(SEGMENT_HEADER);
-    let dead = used.saturating_sub(info.live);
+    let dead = dead_bytes(info);
     info.live == 0 || u128::from(dead) * 100 >= u128::from(used) * u128::from(dead_percent)
+}
+
+fn dead_bytes(info: &SegmentInfo) -> u64 {
+    info.end.saturating_sub(SEGMENT_HEADER).saturating_sub(info.live)
 }
 
 impl Inner {

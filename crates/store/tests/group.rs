@@ -9,7 +9,7 @@ use std::{io, thread};
 
 use common::*;
 use floe_store::sim::{Retention, SimDisk};
-use floe_store::{Batch, Disk, DiskFile, OpenMode, Store};
+use floe_store::{Batch, Disk, DiskFile, OpenMode, SliverAxis, SliverKey, Store, StoreOptions};
 
 /// A disk whose fsync gives others time to queue up.
 #[derive(Debug)]
@@ -163,4 +163,32 @@ fn collection_spares_what_a_slow_writer_has_not_committed_yet() {
     run(&store, &Step::Put { blob: 8, pairs: 3, size: 1500, version: 1 }).unwrap();
     assert!(store.collect_garbage().unwrap().segments_removed > 0);
     assert!(store.usage().unwrap().segment_bytes < before + 12 * 1024);
+}
+
+/// A store whose blobs have all ended gives their space back, also where they never filled a segment.
+#[test]
+fn the_segment_that_takes_appends_is_collected_too() {
+    let sim = SimDisk::new(13);
+    let options = StoreOptions::default();
+    let store = Store::open(Arc::new(sim.clone()), options.clone()).unwrap();
+    let payload = vec![7u8; 200_000];
+    for blob in 0..20u8 {
+        let key = SliverKey { blob: [blob; 32], pair: 0, axis: SliverAxis::Primary };
+        store.put(Batch::new().sliver(key, payload.clone())).unwrap();
+    }
+    let before = store.usage().unwrap().segment_bytes;
+    for blob in 1..20u8 {
+        store.delete_blob(&[blob; 32]).unwrap();
+    }
+    assert_eq!(store.collect_garbage().unwrap().segments_removed, 1);
+    let after = store.usage().unwrap().segment_bytes;
+    assert!(after < before / 10, "{after} of {before} bytes are left");
+    // What is left is small: it is not worth another round.
+    assert_eq!(store.collect_garbage().unwrap().segments_removed, 0);
+    let kept = SliverKey { blob: [0; 32], pair: 0, axis: SliverAxis::Primary };
+    assert_eq!(store.sliver(&kept).unwrap().as_deref(), Some(payload.as_slice()));
+    drop(store);
+    let store = Store::open(Arc::new(sim), options).unwrap();
+    assert_eq!(store.sliver(&kept).unwrap().as_deref(), Some(payload.as_slice()));
+    store.put(Batch::new().state("k", Some(vec![1]))).unwrap();
 }

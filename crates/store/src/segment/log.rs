@@ -192,6 +192,13 @@ impl Appender<'_> {
         Ok(Place { file, at })
     }
 
+    /// Closes the segment that takes appends if `wanted` says so: the next append begins a new one.
+    pub(crate) fn close_active(&mut self, wanted: impl FnOnce(u64) -> bool) {
+        if self.active.file.as_ref().is_some_and(|file| wanted(file.id)) {
+            self.active.file = None;
+        }
+    }
+
     fn roll(&mut self, table: &Mutex<SegmentTable>) -> Result<Arc<SegmentFile>, StoreError> {
         let id = self.active.next_id;
         // Never used again, whatever happens next: a name means one segment for ever.

@@ -4,6 +4,7 @@ use crate::{
     ChainOptions, DevChainError,
     block::{self, NewBlock},
     clock::{Clock, wall_secs},
+    database::Databases,
     db::{self, Snapshot},
     evm::{self, Rules},
     limits::{BLOCK_TXS_MAX, TX_BYTES_MAX},
@@ -17,7 +18,7 @@ use alloy::{
     primitives::{B256, U256},
 };
 use parking_lot::{Condvar, Mutex};
-use redb::Database;
+use redb::StorageBackend;
 use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
 
@@ -42,7 +43,7 @@ struct Work {
 
 /// Shared by the sealing thread and all requests.
 pub(crate) struct Core {
-    pub(crate) database: Database,
+    databases: Databases,
     pub(crate) rules: Rules,
     pub(crate) clock: Mutex<Clock>,
     work: Mutex<Work>,
@@ -61,7 +62,12 @@ pub(crate) type Invalid = (B256, Refusal);
 
 impl Core {
     pub(crate) fn open(options: &ChainOptions) -> Result<Self, DevChainError> {
-        let (database, fresh) = db::open(options)?;
+        Self::open_on(options, db::medium(options)?)
+    }
+
+    pub(crate) fn open_on(options: &ChainOptions, medium: Arc<dyn StorageBackend>) -> Result<Self, DevChainError> {
+        let (databases, fresh) = db::open(options, medium)?;
+        let database = databases.get()?;
         if fresh {
             let meta =
                 [("format", db::FORMAT), ("chain_id", options.chain_id), ("hardfork", options.hardfork.number())];
@@ -73,7 +79,7 @@ impl Core {
         let clock = Clock { offset_secs: snapshot.meta("time_offset")?.unwrap_or(0), next: None };
         drop(snapshot);
         Ok(Self {
-            database,
+            databases,
             rules: Rules { chain_id: options.chain_id, spec: options.hardfork.spec() },
             clock: Mutex::new(clock),
             work: Mutex::default(),
@@ -86,7 +92,7 @@ impl Core {
     }
 
     pub(crate) fn snapshot(&self) -> Result<Snapshot, DevChainError> {
-        Snapshot::new(&self.database)
+        Snapshot::new(&*self.databases.get()?)
     }
 
     /// Follows the head; the blocks up to it can be read.
@@ -112,13 +118,12 @@ impl Core {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let hash = *tx.inner().tx_hash();
+        Self::check_sealing(&self.work.lock())?;
         if self.snapshot()?.place(hash)?.is_some() {
             return Ok(Err("already known".into()));
         }
         let mut work = self.work.lock();
-        if let Some(reason) = &work.failed {
-            return Err(DevChainError::Stopped(reason.clone()));
-        }
+        Self::check_sealing(&work)?;
         // The nonce is read under the lock: a block is settled in the pool after it is written, so either this state
         // has its nonces or the settling is still to come.
         let state = StateView::latest(&self.snapshot()?)?;
@@ -131,6 +136,10 @@ impl Core {
         let outcome = work.pool.insert(tx, nonce);
         self.wake.notify_one();
         Ok(outcome.map(|receiver| (hash, receiver)))
+    }
+
+    fn check_sealing(work: &Work) -> Result<(), DevChainError> {
+        work.failed.as_ref().map_or(Ok(()), |reason| Err(DevChainError::Stopped(reason.clone())))
     }
 
     /// Has a block sealed now, empty if nothing waits; the receiver yields when it is durable.
@@ -170,10 +179,17 @@ impl Core {
             drop(sealing);
             match sealed {
                 Ok(()) => mine.into_iter().for_each(|done| done.send(()).unwrap_or(())),
+                Err(error) if error.is_full() => {
+                    tracing::error!(%error, "no block was made: the transactions that waited are refused");
+                    self.work.lock().pool.clear(&error.to_string());
+                }
                 Err(error) => {
                     tracing::error!(%error, "sealing has stopped: restart the chain");
                     let mut work = self.work.lock();
-                    let reason = error.to_string();
+                    let reason = match error {
+                        DevChainError::Stopped(reason) => reason,
+                        error => error.to_string(),
+                    };
                     work.pool.clear(&format!("the chain has stopped: {reason}"));
                     work.failed = Some(reason);
                     return;
@@ -225,10 +241,28 @@ impl Core {
         let block = block::next(&parent, timestamp, fork, run);
         drop((state, snapshot));
         clock.passed(timestamp);
-        write::append(&self.database, &block, &[("time_offset", clock.offset_secs)])?;
+        self.append(&block, &[("time_offset", clock.offset_secs)])?;
         self.clock.lock().passed(timestamp);
         self.head.send_replace(Head { number, fork });
         Ok((Some(block), invalid))
+    }
+
+    /// Makes a block durable. When the disk is full nothing of it is kept, and the chain goes on without it.
+    fn append(&self, block: &NewBlock, meta: &[(&str, u64)]) -> Result<(), DevChainError> {
+        let Err(error) = write::append(&*self.databases.get()?, block, meta) else { return Ok(()) };
+        let reason = error.to_string();
+        self.databases.recover(error)?;
+        // The block is there after all if the disk refused what comes after the commit.
+        let landed = self.snapshot()?.header(block.header.header.number)?;
+        if landed.is_some_and(|landed| landed.hash == block.header.hash) {
+            return Ok(());
+        }
+        Err(DevChainError::Full(reason))
+    }
+
+    #[cfg(feature = "test-faults")]
+    pub(crate) fn database(&self) -> Result<Arc<redb::Database>, DevChainError> {
+        self.databases.get()
     }
 
     #[cfg(feature = "test-faults")]

@@ -1,6 +1,9 @@
 //! The tables of the chain file, opening it, and reading blocks and transactions from a snapshot.
 
-use crate::{ChainOptions, DevChainError};
+use crate::{
+    ChainOptions, DevChainError,
+    database::{Databases, LockedFile},
+};
 use alloy::{
     consensus::{Header, ReceiptEnvelope, TxEnvelope},
     eips::eip2718::{Decodable2718, Encodable2718},
@@ -8,14 +11,14 @@ use alloy::{
     rlp::Decodable,
 };
 use redb::{
-    Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition,
     backends::InMemoryBackend,
 };
+use std::{fs::TryLockError, sync::Arc};
 
 /// Written to each file; raised when a table changes its meaning.
 pub(crate) const FORMAT: u64 = 1;
 const FILE_NAME: &str = "chain.redb";
-const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 /// `format`, `chain_id`, `hardfork`, `time_offset`, `fork`: all numbers.
 pub(crate) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
@@ -88,33 +91,41 @@ pub(crate) fn corrupt(what: &str, error: &dyn std::fmt::Display) -> DevChainErro
     DevChainError::Corrupt(format!("{what}: {error}"))
 }
 
-/// Opens the file of `options.dir`, or a database in memory.
-///
-/// The file stays locked as long as the database is open. Returns `true` beside it when it is new and needs a genesis.
-pub(crate) fn open(options: &ChainOptions) -> Result<(Database, bool), DevChainError> {
-    let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES);
-    builder.set_repair_callback(|repair| {
-        tracing::warn!(percent = repair.progress() * 100.0, "the chain file is being repaired");
-    });
-    let Some(dir) = &options.dir else {
-        let database = builder.create_with_backend(InMemoryBackend::new());
-        return database.map(|d| (d, true)).map_err(|e| DevChainError::Storage(Box::new(e.into())));
-    };
+/// What the chain of `options` is kept in: the file of its directory, locked, or memory.
+pub(crate) fn medium(options: &ChainOptions) -> Result<Arc<dyn StorageBackend>, DevChainError> {
+    let Some(dir) = &options.dir else { return Ok(Arc::new(InMemoryBackend::new())) };
     let io = |source| DevChainError::Directory { dir: dir.clone(), source };
     std::fs::create_dir_all(dir).map_err(io)?;
-    let database = builder.create(dir.join(FILE_NAME)).map_err(|error| match error {
-        DatabaseError::DatabaseAlreadyOpen => DevChainError::InUse { dir: dir.clone() },
-        DatabaseError::Storage(StorageError::Io(source)) => DevChainError::Directory { dir: dir.clone(), source },
-        other => DevChainError::Storage(Box::new(other.into())),
-    })?;
+    let mut how = std::fs::OpenOptions::new();
+    let file = how.read(true).write(true).create(true).truncate(false).open(dir.join(FILE_NAME)).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(DevChainError::InUse { dir: dir.clone() }),
+        Err(TryLockError::Error(source)) => return Err(io(source)),
+    }
     // The name of a new file must survive a power cut as well as its content does.
     std::fs::File::open(dir).and_then(|d| d.sync_all()).map_err(io)?;
+    Ok(Arc::new(LockedFile(file)))
+}
+
+/// Opens the database. Returns `true` beside it when it is new and needs a genesis.
+pub(crate) fn open(
+    options: &ChainOptions,
+    medium: Arc<dyn StorageBackend>,
+) -> Result<(Databases, bool), DevChainError> {
+    let databases = Databases::open(medium).map_err(|error| match (error, &options.dir) {
+        (DevChainError::Storage(error), Some(dir)) => match *error {
+            redb::Error::Io(source) => DevChainError::Directory { dir: dir.clone(), source },
+            other => DevChainError::Storage(Box::new(other)),
+        },
+        (error, _) => error,
+    })?;
+    let database = databases.get()?;
     let fresh = database.begin_read()?.list_tables()?.next().is_none();
-    if !fresh {
+    if !fresh && let Some(dir) = &options.dir {
         check_meta(&database, options, dir)?;
     }
-    Ok((database, fresh))
+    Ok((databases, fresh))
 }
 
 fn check_meta(database: &Database, options: &ChainOptions, dir: &std::path::Path) -> Result<(), DevChainError> {

@@ -1,3 +1,4 @@
+use crate::database::is_full;
 use std::path::PathBuf;
 
 /// What can go wrong with the chain as a whole.
@@ -59,7 +60,7 @@ pub enum DevChainError {
     #[error("DEVCHAIN-0007: the chain file is damaged: {0}")]
     Corrupt(String),
     /// Sealing has stopped after a storage failure; what was sealed before can still be read.
-    #[error("DEVCHAIN-0008: the chain has stopped sealing: {0}: check the disk, then restart the chain")]
+    #[error("DEVCHAIN-0008: the chain has stopped sealing: {0}")]
     Stopped(String),
     /// The state of this block is no longer kept.
     #[error("DEVCHAIN-0009: the state of block {number} is not kept: blocks {first} to {head} are")]
@@ -74,6 +75,9 @@ pub enum DevChainError {
     /// The listening socket failed.
     #[error("DEVCHAIN-0010: cannot serve: {0}")]
     Serve(#[source] std::io::Error),
+    /// The disk is full: the block was not made, nothing of it was kept.
+    #[error("DEVCHAIN-0012: the chain's disk is full: free some space, then send it again ({0})")]
+    Full(String),
     /// The EVM refused to run, though the transaction was well formed.
     #[error("DEVCHAIN-0011: execution failed: {0}")]
     Execution(String),
@@ -95,6 +99,16 @@ impl DevChainError {
             Self::StateNotKept { .. } => "DEVCHAIN-0009",
             Self::Serve(_) => "DEVCHAIN-0010",
             Self::Execution(_) => "DEVCHAIN-0011",
+            Self::Full(_) => "DEVCHAIN-0012",
+        }
+    }
+
+    /// Whether the disk had no room: with room, the same works.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Self::Full(_) => true,
+            Self::Storage(error) => matches!(&**error, redb::Error::Io(source) if is_full(source)),
+            _ => false,
         }
     }
 }

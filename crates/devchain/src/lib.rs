@@ -25,6 +25,7 @@
 //!   one and its sync.
 //! - **Opening takes the same time after any history**, also after a crash: nothing is replayed, and each commit carries what
 //!   redb needs to open without reading the whole file.
+//! - **A full disk refuses transactions and loses nothing**; with room again the chain goes on by itself. A failed fsync stops it.
 //! - One process per directory: a second one gets [`DevChainError::InUse`].
 //! - Block timestamps follow the wall clock and never go backwards; several blocks may share a second.
 //!
@@ -44,7 +45,7 @@
 //!
 //! # Code map
 //!
-//! `db` tables and reading · `diff` what a block changed or overwrote · `state` the EVM's view · `evm` execution · `block` headers and receipts ·
+//! `database` opening, and again after a full disk · `db` tables and reading · `diff` what a block changed or overwrote · `state` the EVM's view · `evm` execution · `block` headers and receipts ·
 //! `write` the one durable step · `pool` waiting transactions · `chain` the sealing thread · `rpc` methods and transports. Feature `test-faults` adds
 //! `DevChain::reorg` for tests of clients; it is never on in a production build.
 
@@ -53,6 +54,7 @@ mod block;
 mod chain;
 mod clock;
 mod convert;
+mod database;
 mod db;
 mod diff;
 mod error;

@@ -47,7 +47,7 @@ impl Core {
         }
         drop(snapshot);
         let fork = self.follow().borrow().fork + 1;
-        write::rewind(&self.database, depth, &[("fork", fork)])?;
+        write::rewind(&*self.database()?, depth, &[("fork", fork)])?;
         self.removed.lock().push(Removed { fork, base, logs });
         self.rewound(base, fork);
         for txs in blocks {

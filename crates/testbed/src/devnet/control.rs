@@ -76,15 +76,21 @@ impl Request {
 pub fn find_running(dir: Option<&Path>) -> Option<DevnetInfo> {
     let candidates: Vec<PathBuf> = match dir {
         Some(dir) => vec![dir.to_owned()],
-        None => layout::running_dir().into_iter().chain([default_dir()]).collect(),
+        None => layout::running_dirs().into_iter().chain([default_dir()]).collect(),
     };
-    let dir = candidates.into_iter().find(|dir| layout::is_locked(dir))?;
-    serde_json::from_str(&std::fs::read_to_string(dir.join("devnet.json")).ok()?).ok()
+    // A folder that is locked may still be starting for the first time.
+    candidates
+        .into_iter()
+        .filter(|dir| layout::is_locked(dir))
+        .find_map(|dir| serde_json::from_str(&std::fs::read_to_string(dir.join("devnet.json")).ok()?).ok())
 }
 
 /// Asks the running devnet to restart a node; gives its new process id.
 pub async fn ask_running(dir: Option<&Path>, node: &str) -> Result<u32, DevnetError> {
     let info = find_running(dir).ok_or(DevnetError::NotRunning)?;
+    if !info.nodes.iter().any(|known| known.name == node) {
+        return Err(DevnetError::unknown_node(node, &info));
+    }
     let mut stream = UnixStream::connect(info.dir.join("control.sock")).await.map_err(|_| DevnetError::NotRunning)?;
     stream.write_all(format!("{RESTART}{node}\n").as_bytes()).await?;
     let mut answer = String::new();

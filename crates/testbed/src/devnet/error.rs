@@ -28,6 +28,25 @@ pub enum DevnetError {
     /// Numbers that make no network.
     #[error("{0}")]
     BadPlan(String),
+    /// Without `devnet.json` a folder of that name is somebody else's.
+    #[error(
+        "{dir} is no devnet, yet it holds {found}: use another --dir, or remove it if an earlier version left it there"
+    )]
+    NotOurs {
+        /// The folder.
+        dir: PathBuf,
+        /// What is in the way.
+        found: PathBuf,
+    },
+    /// The folder cannot be made or locked.
+    #[error("the folder {dir} cannot be used: {error}")]
+    Folder {
+        /// The folder.
+        dir: PathBuf,
+        /// The cause.
+        #[source]
+        error: io::Error,
+    },
     /// Another process runs the network of this folder.
     #[error("the devnet in {dir} is already running")]
     AlreadyRunning {
@@ -81,12 +100,19 @@ pub enum DevnetError {
 }
 
 impl DevnetError {
+    pub(super) fn unknown_node(name: &str, info: &super::DevnetInfo) -> Self {
+        let known = info.nodes.iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(", ");
+        Self::UnknownNode { name: name.to_owned(), known }
+    }
+
     /// The stable code of this error.
     pub fn code(&self) -> &'static str {
         match self {
             Self::PortTaken { .. } => "DEVNET-PORT-TAKEN",
             Self::OtherNetwork { .. } => "DEVNET-OTHER-NETWORK",
             Self::BadPlan(_) => "DEVNET-BAD-PLAN",
+            Self::NotOurs { .. } => "DEVNET-NOT-OURS",
+            Self::Folder { .. } => "DEVNET-FOLDER",
             Self::AlreadyRunning { .. } => "DEVNET-ALREADY-RUNNING",
             Self::NotRunning => "DEVNET-NOT-RUNNING",
             Self::UnknownNode { .. } => "DEVNET-UNKNOWN-NODE",

@@ -7,6 +7,7 @@
 //! DIR/keys/*.key           keys of the deployer, the client and the gateway
 //! DIR/chain/               the chain
 //! DIR/nodes/NAME/          node.toml, keys, data/, log
+//! DIR/unfinished           there while the first start has not come to its end
 //! DIR/lock                 held by the running devnet
 //! DIR/control.sock         where the running devnet takes requests
 //! ```
@@ -15,6 +16,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use floe_chain::{ChainConfig, ContractAddresses};
@@ -22,6 +24,10 @@ use floe_config::{ClientFile, NodeFile, write_toml};
 use serde::{Deserialize, Serialize};
 
 use super::{CHAIN_ID, DevnetError, loopback};
+
+/// How long the lock of a folder may be held by someone who only looks.
+const LOCK_PATIENCE: Duration = Duration::from_millis(200);
+const LOCK_POLL: Duration = Duration::from_millis(10);
 
 /// The network as `devnet.json` describes it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -146,13 +152,19 @@ pub struct Layout {
 
 impl Layout {
     pub(super) fn open(dir: &Path) -> Result<Self, DevnetError> {
-        fs::create_dir_all(dir)?;
-        let dir = fs::canonicalize(dir)?;
-        let lock = fs::File::create(dir.join("lock"))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { dir, _lock: lock }),
-            Err(fs::TryLockError::WouldBlock) => Err(DevnetError::AlreadyRunning { dir }),
-            Err(fs::TryLockError::Error(error)) => Err(error.into()),
+        let unusable = |error| DevnetError::Folder { dir: dir.to_owned(), error };
+        fs::create_dir_all(dir).map_err(unusable)?;
+        let dir = fs::canonicalize(dir).map_err(unusable)?;
+        let lock = fs::File::create(dir.join("lock")).map_err(unusable)?;
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Self { dir, _lock: lock }),
+                // A command that looks whether a devnet runs holds it for a moment.
+                Err(fs::TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(LOCK_POLL),
+                Err(fs::TryLockError::WouldBlock) => return Err(DevnetError::AlreadyRunning { dir }),
+                Err(fs::TryLockError::Error(error)) => return Err(unusable(error)),
+            }
         }
     }
 
@@ -206,18 +218,27 @@ impl Layout {
         self.dir.join("client.toml")
     }
 
+    fn unfinished_mark(&self) -> PathBuf {
+        self.dir.join("unfinished")
+    }
+
     /// The network of this folder, or `None` where there is none yet. What a start that was interrupted left behind is
-    /// removed: nobody was told of it.
+    /// removed: nobody was told of it. Folders of the same names that are not ours are left alone.
     pub(super) fn load(&self) -> Result<Option<DevnetInfo>, DevnetError> {
         let path = self.description();
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let marked = self.unfinished_mark().exists();
                 for leftover in [self.chain_dir(), self.nodes_dir(), self.keys_dir()] {
                     if leftover.exists() {
+                        if !marked {
+                            return Err(DevnetError::NotOurs { dir: self.dir.clone(), found: leftover });
+                        }
                         fs::remove_dir_all(leftover)?;
                     }
                 }
+                fs::write(self.unfinished_mark(), "a devnet is being made here\n")?;
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),
@@ -279,37 +300,64 @@ impl Layout {
         let temporary = self.dir.join("devnet.json.new");
         fs::write(&temporary, json)?;
         fs::rename(temporary, self.description())?;
-        let pointer = pointer_file();
-        if let Some(folder) = pointer.parent() {
-            fs::create_dir_all(folder)?;
+        match fs::remove_file(self.unfinished_mark()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
         }
-        fs::write(pointer, self.dir.as_os_str().as_encoded_bytes())?;
-        Ok(())
+        Ok(note_running(&pointer_file(), &self.dir)?)
     }
 
     pub(super) fn remove_running_marks(&self) {
         // Both are only hints: the lock decides whether a devnet runs.
         let _ = fs::remove_file(self.control_socket());
-        if running_dir().as_deref() == Some(&self.dir) {
-            let _ = fs::remove_file(pointer_file());
-        }
+        let _ = forget_running(&pointer_file(), &self.dir);
     }
 }
 
-/// Where the folder of the latest devnet is noted, so that other commands find it from any folder.
+/// Where the folders of running devnets are noted, so that other commands find them from any folder.
 fn pointer_file() -> PathBuf {
     data_home().join("floe/running-devnet")
 }
 
-/// The folder of the latest devnet that was started and not ended.
-pub(super) fn running_dir() -> Option<PathBuf> {
-    fs::read_to_string(pointer_file()).ok().map(|text| PathBuf::from(text.trim_end()))
+/// The folders of the devnets that were started and not ended, the latest first.
+pub(super) fn running_dirs() -> Vec<PathBuf> {
+    noted(&pointer_file())
+}
+
+fn noted(pointer: &Path) -> Vec<PathBuf> {
+    let text = fs::read_to_string(pointer).unwrap_or_default();
+    text.lines().filter(|line| !line.is_empty()).map(PathBuf::from).collect()
+}
+
+/// Puts `dir` first. Others that do not run any more (they were killed) are dropped.
+fn note_running(pointer: &Path, dir: &Path) -> std::io::Result<()> {
+    let mut dirs = noted(pointer);
+    dirs.retain(|other| other != dir && is_locked(other));
+    dirs.insert(0, dir.to_owned());
+    if let Some(folder) = pointer.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    write_noted(pointer, &dirs)
+}
+
+fn forget_running(pointer: &Path, dir: &Path) -> std::io::Result<()> {
+    let mut dirs = noted(pointer);
+    dirs.retain(|other| other != dir);
+    if dirs.is_empty() { fs::remove_file(pointer) } else { write_noted(pointer, &dirs) }
+}
+
+fn write_noted(pointer: &Path, dirs: &[PathBuf]) -> std::io::Result<()> {
+    let lines: Vec<_> = dirs.iter().map(|dir| dir.display().to_string() + "\n").collect();
+    let temporary = pointer.with_extension("new");
+    fs::write(&temporary, lines.concat())?;
+    fs::rename(temporary, pointer)
 }
 
 /// True while a process holds the folder.
 pub(super) fn is_locked(dir: &Path) -> bool {
     match fs::File::open(dir.join("lock")) {
-        Ok(file) => matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)),
+        // Shared: commands that look at the same time do not see each other.
+        Ok(file) => matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)),
         Err(_) => false,
     }
 }
@@ -332,8 +380,59 @@ mod tests {
     fn an_interrupted_start_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::open(dir.path()).unwrap();
+        assert!(layout.load().unwrap().is_none());
         fs::create_dir_all(layout.chain_dir()).unwrap();
         assert!(layout.load().unwrap().is_none());
         assert!(!layout.chain_dir().exists());
+    }
+
+    #[test]
+    fn folders_that_are_not_ours_are_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let precious = dir.path().join("keys/precious");
+        fs::create_dir_all(precious.parent().unwrap()).unwrap();
+        fs::write(&precious, "mine").unwrap();
+        let error = Layout::open(dir.path()).unwrap().load().unwrap_err();
+        assert_eq!(error.code(), "DEVNET-NOT-OURS");
+        assert!(error.to_string().contains("keys"), "{error}");
+        assert_eq!(fs::read_to_string(precious).unwrap(), "mine");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = Layout::open(file.path()).unwrap_err();
+        assert!(error.to_string().contains(file.path().to_str().unwrap()), "{error}");
+    }
+
+    #[test]
+    fn looking_does_not_stop_a_start() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Layout::open(dir.path()).unwrap());
+        let look = fs::File::open(dir.path().join("lock")).unwrap();
+        look.lock_shared().unwrap();
+        let release = std::thread::spawn(move || {
+            // Not a wait for a state: how long someone looks.
+            std::thread::sleep(Duration::from_millis(20));
+            drop(look);
+        });
+        Layout::open(dir.path()).unwrap();
+        release.join().unwrap();
+    }
+
+    #[test]
+    fn the_first_devnet_is_found_again_when_the_second_ends() {
+        let home = tempfile::tempdir().unwrap();
+        let pointer = home.path().join("floe/running-devnet");
+        let (first, second, killed) = (home.path().join("a"), home.path().join("b"), home.path().join("c"));
+        let (_first, _second) = (Layout::open(&first).unwrap(), Layout::open(&second).unwrap());
+        for dir in [&killed, &first, &second] {
+            note_running(&pointer, dir).unwrap();
+        }
+        assert_eq!(noted(&pointer), [second.clone(), first.clone()]);
+        forget_running(&pointer, &second).unwrap();
+        assert_eq!(noted(&pointer), [first.clone()]);
+        forget_running(&pointer, &first).unwrap();
+        assert!(noted(&pointer).is_empty());
     }
 }

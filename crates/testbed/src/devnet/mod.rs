@@ -169,7 +169,11 @@ impl Devnet {
                 _ = check.tick() => self.report_deaths(&on_event),
                 request = control.next() => {
                     let request = request?;
-                    let answer = self.restart_node(request.name(), &on_event).await;
+                    let answer = tokio::select! {
+                        answer = self.restart_node(request.name(), &on_event) => answer,
+                        // A node that takes long to start does not hold up the end of the network.
+                        () = shutdown.cancelled() => break,
+                    };
                     request.answer(answer).await;
                 }
             }
@@ -203,9 +207,8 @@ impl Devnet {
     }
 
     async fn restart_node(&mut self, name: &str, on_event: &impl Fn(DevnetEvent)) -> Result<u32, DevnetError> {
-        let known = || self.info.nodes.iter().map(|n| n.name.clone()).collect::<Vec<_>>().join(", ");
         let Some(index) = self.nodes.iter().position(|n| n.name() == name) else {
-            return Err(DevnetError::UnknownNode { name: name.to_owned(), known: known() });
+            return Err(DevnetError::unknown_node(name, &self.info));
         };
         let node = &mut self.nodes[index];
         node.ask_to_stop();

@@ -48,7 +48,13 @@ impl From<ClientError> for ApiError {
             ClientError::EpochsOutOfRange { .. } => ErrorReason::MalformedRequest,
             ClientError::BlobTooLarge { .. } => return Self::TooLarge { message },
             ClientError::RangeOutOfBounds { size, .. } => return Self::Unsatisfiable { message, size },
-            ClientError::Chain(error) if error.is_retryable() => ErrorReason::Unavailable,
+            ClientError::Chain(ref error) => {
+                // What the chain refuses (an empty account, a full disk there) is the operator's to mend.
+                if !error.is_retryable() {
+                    tracing::error!(%error, code = error.code(), "the chain refused a request");
+                }
+                ErrorReason::Unavailable
+            }
             _ => return Self::Internal(format!("{} [{}]", message, error.code())),
         };
         Self::new(reason, message)

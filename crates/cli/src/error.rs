@@ -6,6 +6,9 @@ pub(crate) const EXIT_USAGE: u8 = 2;
 pub(crate) const EXIT_NOT_FOUND: u8 = 3;
 /// Exit code: something that is needed does not answer.
 pub(crate) const EXIT_UNAVAILABLE: u8 = 4;
+/// Exit code: standard output was closed; what a shell shows for a program that SIGPIPE ended.
+pub(crate) const EXIT_BROKEN_PIPE: u8 = 141;
+const BROKEN_PIPE: &str = "CLI-BROKEN-PIPE";
 /// Exit code for what fits no other.
 const EXIT_OTHER: u8 = 1;
 
@@ -27,11 +30,18 @@ impl CliError {
     pub(crate) fn usage(code: &str, message: impl Into<String>) -> Self {
         Self::new(code, EXIT_USAGE, message)
     }
+
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        self.code == BROKEN_PIPE
+    }
 }
 
 impl From<std::io::Error> for CliError {
     fn from(error: std::io::Error) -> Self {
-        Self::new("CLI-IO", EXIT_OTHER, error.to_string())
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::new(BROKEN_PIPE, EXIT_BROKEN_PIPE, error.to_string()),
+            _ => Self::new("CLI-IO", EXIT_OTHER, error.to_string()),
+        }
     }
 }
 
@@ -59,7 +69,12 @@ impl From<floe_testbed::devnet::DevnetError> for CliError {
     fn from(error: floe_testbed::devnet::DevnetError) -> Self {
         use floe_testbed::devnet::DevnetError as E;
         let exit = match &error {
-            E::PortTaken { .. } | E::OtherNetwork { .. } | E::BadPlan(_) | E::AlreadyRunning { .. } => EXIT_USAGE,
+            E::PortTaken { .. }
+            | E::OtherNetwork { .. }
+            | E::BadPlan(_)
+            | E::AlreadyRunning { .. }
+            | E::NotOurs { .. }
+            | E::Folder { .. } => EXIT_USAGE,
             E::UnknownNode { .. } => EXIT_NOT_FOUND,
             E::NotRunning | E::NodeFailed { .. } | E::Refused(_) => EXIT_UNAVAILABLE,
             _ => EXIT_OTHER,

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use args::{Cli, Command};
 use clap::Parser;
-use error::CliError;
+use error::{CliError, EXIT_BROKEN_PIPE};
 use output::Output;
 
 fn main() -> ExitCode {
@@ -20,6 +20,8 @@ fn main() -> ExitCode {
     let output = Output::new(&cli.global);
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads the output has seen enough (`floe read ID | head`).
+        Err(error) if error.is_broken_pipe() => ExitCode::from(EXIT_BROKEN_PIPE),
         Err(error) => {
             output.error(&error);
             ExitCode::from(error.exit)
@@ -65,6 +67,8 @@ fn start_logging(cli: &Cli) {
     let colour = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::registry()
         .with(filter)
-        .with(fmt::layer().with_writer(std::io::stderr).with_ansi(colour).with_target(false))
+        // A log that cannot be written (a full disk) must not end what it is about: the layer would report that with a
+        // macro that panics.
+        .with(fmt::layer().with_writer(std::io::stderr).with_ansi(colour).with_target(false).log_internal_errors(false))
         .init();
 }

@@ -32,18 +32,27 @@ pub(crate) fn client_file(global: &Global) -> Result<ClientFile, CliError> {
     Ok(load_client(&path)?)
 }
 
-/// A client of the network, with a wallet if it has one.
+/// A client of the network that pays with the configured wallet, if there is one.
 pub(crate) async fn connect(global: &Global) -> Result<(FloeClient, ClientFile), CliError> {
     let file = client_file(global)?;
     let wallet = match global.wallet.as_ref().or(file.wallet_key_file.as_ref()) {
         Some(path) => Some(Wallet::from_key_file(path)?),
         None => None,
     };
+    client(file, wallet).await
+}
+
+/// A client of the network that only reads: it needs no key, so anybody may run it.
+pub(crate) async fn connect_to_read(global: &Global) -> Result<(FloeClient, ClientFile), CliError> {
+    client(client_file(global)?, None).await
+}
+
+async fn client(file: ClientFile, wallet: Option<Wallet>) -> Result<(FloeClient, ClientFile), CliError> {
     let chain = EvmChain::connect(file.chain.clone(), wallet).await?;
     Ok((FloeClient::new(ClientConfig::default(), Arc::new(chain) as Arc<dyn ControlPlane>), file))
 }
 
 /// Parses a blob ID as people type it.
 pub(crate) fn blob_id(text: &str) -> Result<BlobId, CliError> {
-    text.parse().map_err(|e| CliError::usage("CLI-BAD-BLOB-ID", format!("{text} is not a blob ID: {e}")))
+    text.parse::<BlobId>().map_err(|e| CliError::usage("CLI-BAD-BLOB-ID", e.to_string()))
 }

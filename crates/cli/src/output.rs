@@ -6,6 +6,15 @@ use serde::Serialize;
 
 use crate::{args::Global, error::CliError};
 
+/// Prints a line on stderr. That nobody can read it (a closed pipe, a full disk) is no reason to end a network.
+macro_rules! say {
+    ($($arg:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), $($arg)*);
+    }};
+}
+pub(crate) use say;
+
 /// How results are printed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
@@ -32,9 +41,9 @@ impl Output {
 
     pub(crate) fn error(&self, error: &CliError) {
         let (start, end) = if self.colour { ("\x1b[31m", "\x1b[0m") } else { ("", "") };
-        eprintln!("{start}Error:{end} {} [{}]", error.message, error.code);
+        say!("{start}Error:{end} {} [{}]", error.message, error.code);
         if let Some(advice) = error.advice {
-            eprintln!("  {advice}");
+            say!("  {advice}");
         }
     }
 }

@@ -55,8 +55,43 @@ fn bad_input_is_refused_with_a_code() {
     }
     assert_eq!(http("PUT", &format!("{gateway}/v1/blobs?epochs=x"), &[], b"a").status, 400);
 
+    output_that_nobody_takes_is_no_drama(&network, &id);
+    reading_needs_no_key(&network, &id, &largest);
     a_body_shorter_than_declared_stores_nothing(&network);
     nodes_refuse_what_does_not_belong_to_them(&network, &id);
+}
+
+fn output_that_nobody_takes_is_no_drama(network: &Network, id: &str) {
+    for args in [&["read", id][..], &["info"], &["completions", "bash"]] {
+        let mut child = network
+            .command(args)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(141), "{args:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args:?}");
+    }
+    let folder = network.path("folder");
+    std::fs::create_dir(&folder).unwrap();
+    let nowhere = folder.join("none/out");
+    for (out, exit) in [(&folder, 2), (&nowhere, 1)] {
+        let (code, message) = failure(&network.floe(&["read", id, "-o", text(out)]));
+        assert_eq!(code, exit, "{message}");
+        assert!(message.contains(text(out)) && !message.contains(".floe-"), "{message}");
+    }
+}
+
+fn reading_needs_no_key(network: &Network, id: &str, bytes: &[u8]) {
+    let config = std::fs::read_to_string(network.dir.join("client.toml")).unwrap();
+    let config = config.replace("keys/client.key", "/no/such/key");
+    let path = network.file(config.as_bytes());
+    let read = network.floe(&["read", id, "--config", text(&path)]);
+    assert!(read.status.success() && read.stdout == bytes, "{}", String::from_utf8_lossy(&read.stderr));
+    let (_, message) = failure(&network.floe(&["store", "/dev/null", "--epochs", "1", "--config", text(&path)]));
+    assert!(message.contains("CHAIN-KEY-FILE"), "{message}");
 }
 
 fn a_body_shorter_than_declared_stores_nothing(network: &Network) {

@@ -22,7 +22,7 @@ struct Report {
 }
 
 pub(crate) async fn run(global: &Global, args: BlobStatusArgs) -> Result<(), CliError> {
-    let (client, _) = network::connect(global).await?;
+    let (client, _) = network::connect_to_read(global).await?;
     let id = match (&args.blob_id, &args.file) {
         (Some(text), _) => network::blob_id(text)?,
         (None, Some(path)) => {

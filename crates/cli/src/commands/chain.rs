@@ -9,6 +9,7 @@ use super::shutdown_signal;
 use crate::{
     args::{ChainArgs, Rules},
     error::CliError,
+    output::say,
 };
 
 pub(crate) async fn run(args: ChainArgs) -> Result<(), CliError> {
@@ -24,10 +25,10 @@ pub(crate) async fn run(args: ChainArgs) -> Result<(), CliError> {
         },
     })
     .map_err(|e| CliError::new(e.code(), 1, e.to_string()))?;
-    eprintln!("Chain {} on http://{} and ws://{}", args.chain_id, listener.local_addr()?, listener.local_addr()?);
-    eprintln!("One trusted sequencer: for development and small private networks.");
+    say!("Chain {} on http://{} and ws://{}", args.chain_id, listener.local_addr()?, listener.local_addr()?);
+    say!("One trusted sequencer: for development and small private networks.");
     if !kept {
-        eprintln!("Nothing is kept: name a folder with --dir to keep the chain.");
+        say!("Nothing is kept: name a folder with --dir to keep the chain.");
     }
     let shutdown = shutdown_signal()?;
     chain.serve(listener, shutdown.cancelled_owned()).await.map_err(|e| CliError::new(e.code(), 1, e.to_string()))

@@ -1,5 +1,7 @@
 //! `floe completions`
 
+use std::io::{self, Write};
+
 use clap::CommandFactory;
 
 use crate::{
@@ -8,6 +10,10 @@ use crate::{
 };
 
 pub(crate) fn run(args: &CompletionsArgs) -> Result<(), CliError> {
-    clap_complete::generate(args.shell, &mut Cli::command(), "floe", &mut std::io::stdout());
-    Ok(())
+    // Gathered first: a reader that has seen enough is an error here, not a panic there.
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "floe", &mut script);
+    let mut out = io::stdout().lock();
+    out.write_all(&script)?;
+    Ok(out.flush()?)
 }

@@ -9,7 +9,7 @@ use super::shutdown_signal;
 use crate::{
     args::{DevnetAction, DevnetArgs, Global},
     error::CliError,
-    output::Output,
+    output::{Output, say},
 };
 
 /// What the self-check stores; it is the same each time, so it is stored once.
@@ -45,7 +45,11 @@ pub(crate) async fn run(global: &Global, args: DevnetArgs) -> Result<(), CliErro
             return Err(error);
         }
     };
-    Output::new(global).result(network.info(), || welcome(&network, &id, began.elapsed()))?;
+    let printed = Output::new(global).result(network.info(), || welcome(&network, &id, began.elapsed()));
+    if let Err(error) = printed {
+        network.stop().await?;
+        return Err(error);
+    }
     network.run(shutdown, report).await?;
     Ok(())
 }
@@ -67,12 +71,12 @@ async fn self_check(network: &Devnet) -> Result<String, CliError> {
 
 fn print_event(global: &Global, event: &DevnetEvent) {
     match event {
-        DevnetEvent::Step(text) if !global.quiet => eprintln!("{text} …"),
+        DevnetEvent::Step(text) if !global.quiet => say!("{text} …"),
         DevnetEvent::Step(_) => {}
         DevnetEvent::NodeDied { name, how } => {
-            eprintln!("Warning: {name} died ({how}); bring it back with: floe devnet restart-node {name}");
+            say!("Warning: {name} died ({how}); bring it back with: floe devnet restart-node {name}");
         }
-        DevnetEvent::NodeRestarted { name, pid } => eprintln!("{name} runs again, process {pid}"),
+        DevnetEvent::NodeRestarted { name, pid } => say!("{name} runs again, process {pid}"),
     }
 }
 

@@ -7,12 +7,13 @@ use crate::{
     args::{GatewayArgs, Global},
     error::CliError,
     network,
+    output::say,
 };
 
 pub(crate) async fn run(global: &Global, args: GatewayArgs) -> Result<(), CliError> {
     let (client, _) = network::connect(global).await?;
     let listener = bind(&args.bind_address).await?;
-    eprintln!("Gateway on http://{}", listener.local_addr()?);
+    say!("Gateway on http://{}", listener.local_addr()?);
     let shutdown = shutdown_signal()?;
     floe_gateway::serve(GatewayConfig::default(), client, listener, shutdown)
         .await

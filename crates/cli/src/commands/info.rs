@@ -24,7 +24,7 @@ struct Facts {
 }
 
 pub(crate) async fn run(global: &Global, args: InfoArgs) -> Result<(), CliError> {
-    let (client, _) = network::connect(global).await?;
+    let (client, _) = network::connect_to_read(global).await?;
     let (network, committee) = (client.chain().network().await?, client.chain().committee().await?);
     let params = committee.params();
     let facts = Facts { network, committee, params };

@@ -1,6 +1,11 @@
 //! `floe node`
 
-use std::{fs, io::Read, path::Path, sync::Arc};
+use std::{
+    fs,
+    io::{self, Read, Write},
+    path::Path,
+    sync::Arc,
+};
 
 use floe_chain::{ControlPlane, EvmChain, Wallet, deploy};
 use floe_config::{NodeFile, load_node, write_secret};
@@ -13,6 +18,7 @@ use super::{chain::bind, shutdown_signal};
 use crate::{
     args::{Global, KeyType, NodeAction, NodeArgs},
     error::CliError,
+    output::Output,
 };
 
 pub(crate) async fn run(global: &Global, args: NodeArgs) -> Result<(), CliError> {
@@ -23,7 +29,7 @@ pub(crate) async fn run(global: &Global, args: NodeArgs) -> Result<(), CliError>
             };
             serve(config, managed).await
         }
-        NodeAction::KeyGen { key_type, out } => key_gen(key_type, &out),
+        NodeAction::KeyGen { key_type, out } => key_gen(global, key_type, &out),
     }
 }
 
@@ -51,7 +57,8 @@ async fn serve(config: &Path, managed: bool) -> Result<(), CliError> {
     let chain = EvmChain::connect(file.chain.clone(), Some(account.clone())).await?;
     announce(&chain, &account, node_id, &url).await?;
     if managed {
-        println!("{url}");
+        // The parent may be gone already; then standard input is closed too, and this process ends in order.
+        let _ = writeln!(io::stdout(), "{url}");
     }
     let chain: Arc<dyn ControlPlane> = Arc::new(chain);
     floe_node::run(file.node, node_id, NodeKeys { protocol }, chain, store, listener, shutdown)
@@ -88,7 +95,7 @@ fn cancel_with_stdin(shutdown: CancellationToken) {
     });
 }
 
-fn key_gen(key_type: KeyType, out: &Path) -> Result<(), CliError> {
+fn key_gen(global: &Global, key_type: KeyType, out: &Path) -> Result<(), CliError> {
     if out.exists() {
         return Err(CliError::usage("CLI-KEY-EXISTS", format!("{} exists: it is not overwritten", out.display())));
     }
@@ -103,6 +110,6 @@ fn key_gen(key_type: KeyType, out: &Path) -> Result<(), CliError> {
         KeyType::Protocol => bls::SecretKey::from_bytes(&bytes).map_err(|e| bad(&e))?.to_key_file(),
     };
     write_secret(out, &text)?;
-    println!("Success: a new key is in {}", out.display());
-    Ok(())
+    let report = serde_json::json!({"out": out});
+    Output::new(global).result(&report, || format!("Success: a new key is in {}", out.display()))
 }

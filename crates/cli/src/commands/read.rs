@@ -35,7 +35,10 @@ pub(crate) async fn run(global: &Global, args: ReadArgs) -> Result<(), CliError>
         (_, true) => Consistency::Skip,
         _ => Consistency::Default,
     };
-    let (client, _) = network::connect(global).await?;
+    if let Some(out) = &args.out {
+        check_target(out)?;
+    }
+    let (client, _) = network::connect_to_read(global).await?;
     let bar = Bar::new(global);
     let progress = bar.clone().map(|bar| bar as _);
     let blob = client.read(&id, ReadOptions { consistency, progress }).await;
@@ -63,21 +66,55 @@ pub(crate) async fn run(global: &Global, args: ReadArgs) -> Result<(), CliError>
     }
 }
 
+fn cannot_write(out: &Path, why: &dyn std::fmt::Display) -> CliError {
+    CliError::new("CLI-IO", 1, format!("cannot write {}: {why}", out.display()))
+}
+
+/// Finds out before the read what would be in its way after it.
+fn check_target(out: &Path) -> Result<(), CliError> {
+    if out == Path::new("-") {
+        return Ok(());
+    }
+    if out.is_dir() {
+        return Err(CliError::usage("CLI-IS-FOLDER", format!("{} is a folder: name a file in it", out.display())));
+    }
+    if fs::metadata(out).is_ok_and(|meta| !meta.is_file()) {
+        return Ok(());
+    }
+    let at = folder_of(out);
+    match fs::metadata(at) {
+        Ok(meta) if meta.is_dir() => Ok(()),
+        Ok(_) => Err(cannot_write(out, &format_args!("{} is not a folder", at.display()))),
+        Err(error) => Err(cannot_write(out, &format_args!("folder {}: {error}", at.display()))),
+    }
+}
+
+fn folder_of(out: &Path) -> &Path {
+    out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// A new file beside the old one, then a rename: there is the whole blob or what was there before. What is no plain
 /// file (a device, a pipe) is written to.
 fn write_file(out: &Path, blob: &[u8]) -> Result<(), CliError> {
-    let failed = |e: io::Error| CliError::new("CLI-IO", 1, format!("{}: {e}", out.display()));
+    // A link stays a link: what it names is replaced.
+    let target = fs::canonicalize(out).unwrap_or_else(|_| out.to_owned());
+    let out = target.as_path();
+    let failed = |e: io::Error| cannot_write(out, &e);
     if fs::metadata(out).is_ok_and(|meta| !meta.is_file()) {
         return fs::write(out, blob).map_err(failed);
     }
-    let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".floe-").tempfile_in(folder).map_err(failed)?;
-    file.write_all(blob).map_err(failed)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".floe-");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let mode = fs::metadata(out).map_or(0o644, |meta| meta.permissions().mode());
-        file.as_file().set_permissions(fs::Permissions::from_mode(mode)).map_err(failed)?;
+        // As any new file: the umask takes its part.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder_of(out)).map_err(failed)?;
+    file.write_all(blob).map_err(failed)?;
+    if let Ok(old) = fs::metadata(out) {
+        file.as_file().set_permissions(old.permissions()).map_err(failed)?;
     }
     file.persist(out).map_err(|e| failed(e.error))?;
     Ok(())

@@ -6,6 +6,8 @@ use serde::Serialize;
 
 /// No further turn begins once a work has taken this long.
 const WORK_MAX: Duration = Duration::from_secs(30);
+/// The system counts processor time in ticks of some milliseconds: less than this says nothing.
+const PROCESSOR_MS_MIN: f64 = 20.0;
 
 /// What was measured of one implementation.
 #[derive(Debug, Clone, Serialize)]
@@ -14,7 +16,7 @@ pub(super) struct Timing {
     /// Median, in milliseconds.
     pub(super) median_ms: f64,
     /// Median of the processor time of all threads, in milliseconds: what counts where the machine has other work, too.
-    /// `None` where the system does not tell.
+    /// `None` where the system does not tell, or too little to be told.
     pub(super) processor_ms: Option<f64>,
     /// Blob bytes by the median, in MB/s (10^6).
     pub(super) mb_per_s: f64,
@@ -61,7 +63,7 @@ impl Runs {
         let seconds = median(self.seconds).unwrap_or(f64::NAN);
         Timing {
             median_ms: seconds * 1e3,
-            processor_ms: median(self.processor).map(|seconds| seconds * 1e3),
+            processor_ms: median(self.processor).map(|seconds| seconds * 1e3).filter(|ms| *ms >= PROCESSOR_MS_MIN),
             mb_per_s: bytes as f64 / 1e6 / seconds,
             peak_bytes: self.peak,
             runs,

@@ -431,7 +431,7 @@ mod tests {
         }
         assert_eq!(noted(&pointer), [second.clone(), first.clone()]);
         forget_running(&pointer, &second).unwrap();
-        assert_eq!(noted(&pointer), [first.clone()]);
+        assert_eq!(noted(&pointer), std::slice::from_ref(&first));
         forget_running(&pointer, &first).unwrap();
         assert!(noted(&pointer).is_empty());
     }

@@ -5,11 +5,10 @@
 
 Prints a Markdown table: the median of the runs, MB/s (10^6 bytes), and peak resident memory of the command and of the
 largest node. Each run stores new random bytes. "encode" is `floe blob-id`, which computes all sliver hashes.
-"store" and "read" go through the command line; "put" and "get" through the gateway by HTTP.
+"store" and "read" go through the command line; "put" and "get" are curl and the gateway.
 """
 
-import argparse, http.client, json, os, pathlib, signal, statistics, subprocess, sys, tempfile, time
-from urllib.parse import urlparse
+import argparse, json, os, pathlib, signal, statistics, subprocess, sys, tempfile, time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -45,15 +44,15 @@ def node_peak(info):
     return max(peaks)
 
 
-def request(gateway, method, path, body=None):
-    began = time.monotonic()
-    connection = http.client.HTTPConnection(urlparse(gateway).netloc, timeout=600)
-    connection.request(method, path, body)
-    answer = connection.getresponse()
-    data = answer.read()
-    if answer.status != 200:
-        sys.exit(f"{method} {path}: {answer.status} {data[:300]}")
-    return time.monotonic() - began, data
+def random_file(path, size):
+    with open(path, "wb") as file:
+        while size:
+            size -= file.write(os.urandom(min(size, 1 << 24)))
+
+
+def check_same(one, other):
+    if subprocess.run(["cmp", one, other]).returncode:
+        sys.exit("the blob came back changed")
 
 
 def blob_id(result):
@@ -74,10 +73,7 @@ def measure(floe, info, env, work, name, runs, gateway_too):
     memory = {kind: 0 for kind in samples}
     path, back = work / "blob", work / "back"
     for _ in range(runs):
-        with open(path, "wb") as file:
-            left = size
-            while left:
-                left -= file.write(os.urandom(min(left, 1 << 24)))
+        random_file(path, size)
         for kind, command in (
             ("encode", [floe, "blob-id", path, "--n-shards", str(info["nShards"]), "--json"]),
             ("store", [floe, "store", path, "--epochs", "2", "--json"]),
@@ -89,16 +85,16 @@ def measure(floe, info, env, work, name, runs, gateway_too):
         seconds, peak, _ = timed([floe, "read", identity, "-o", back, "--json"], env)
         samples["read"].append(seconds)
         memory["read"] = max(memory["read"], peak)
-        if subprocess.run(["cmp", path, back]).returncode:
-            sys.exit("the blob came back changed")
+        check_same(path, back)
         if gateway_too:
-            body = os.urandom(size)
-            seconds, answer = request(info["gatewayUrl"], "PUT", "/v1/blobs?epochs=2", body)
+            random_file(path, size)
+            url, curl = info["gatewayUrl"] + "/v1/blobs", ["curl", "-sS", "--fail"]
+            seconds, _, answer = timed([*curl, "-T", path, url + "?epochs=2"], env)
             samples["put"].append(seconds)
-            seconds, data = request(info["gatewayUrl"], "GET", "/v1/blobs/" + blob_id(json.loads(answer)))
+            identity = blob_id(json.loads(answer))
+            seconds, _, _ = timed([*curl, "-o", back, url + "/" + identity], env)
             samples["get"].append(seconds)
-            if data != body:
-                sys.exit("the blob came back changed")
+            check_same(path, back)
     for kind, values in samples.items():
         if values:
             row(f"{kind} {name}", size, values, memory[kind], info)

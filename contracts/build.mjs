@@ -14,7 +14,7 @@ const artifactsDir = path.join(here, "artifacts");
 
 const sourceDirs = ["src", "examples", "testing"];
 // What is deployed; everything else is a library or an interface that lives inside these.
-const deployed = ["Blobs", "Committee", "FloeToken", "Primitives", "ReleaseShelf", "TestStablecoin"];
+const deployed = ["Blobs", "Committee", "Deployer", "FloeToken", "Primitives", "ReleaseShelf", "TestStablecoin"];
 const settings = {
   evmVersion: "prague",
   viaIR: true,

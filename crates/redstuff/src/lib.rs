@@ -73,7 +73,8 @@
 //!
 //! 4 to 49 155 shards. Blobs up to [`EncodingParams::max_blob_size`] (149 MB at 100 shards, 13.6 GiB at 1000). [`encode`] and
 //! [`compute_metadata`] hold a blob in memory, and 4.5 times its size for the slivers; [`encode_into`] and
-//! [`compute_metadata_from`] work below a ceiling on memory, from a source that can be read at any position.
+//! [`compute_metadata_from`] work below a ceiling on memory, from a source that can be read at any position; the slivers
+//! lie in that source and in a spool of 2.5 times its size ([`SpooledBlob`]).
 
 mod axis;
 mod blob_id;
@@ -117,7 +118,7 @@ pub use recovery::{
 pub use simd::simd_level;
 pub use sliver::{Sliver, SliverError, SliverPair, VerifiedSliver, verify_slivers};
 pub use stream::{
-    BlobSource, MEMORY_CEILING_BYTES, SinkError, SliverSink, SourceError, compute_metadata_from, encode_into,
+    BlobSource, MEMORY_CEILING_BYTES, SourceError, Spool, SpoolError, SpooledBlob, compute_metadata_from, encode_into,
 };
 pub use symbol::{
     DecodingSymbol, DecodingSymbols, EitherDecodingSymbol, GeneralRecoverySymbol, RecoverySymbol, RecoverySymbolPair,

@@ -22,20 +22,30 @@
 //!
 //! A blob that fits into one stripe is read whole and takes the way of [`compute_metadata`].
 //!
-//! [`encode_into`] does the same and hands every piece of a sliver to a sink as soon as it exists, so that it needs
-//! no more memory.
+//! # Slivers
+//!
+//! [`encode_into`] does the same and writes to a spool what the slivers have beyond the blob: 2.5 times the blob. A piece
+//! is short (a kilobyte at 8 GiB, and there are 16 million of them), so they are collected and leave in blocks of
+//! megabytes, laid out such that a sliver is read back in few runs ([`layout`]). [`SpooledBlob`] puts slivers together
+//! from the source and the spool.
 
 mod cells;
+mod layout;
 mod plan;
-mod sink;
+mod spool;
 mod stripe;
 #[cfg(test)]
 mod tests;
 
 use std::convert::Infallible;
 
-pub use self::sink::{SinkError, SliverSink, encode_into};
-use self::{cells::Cells, plan::Plan, sink::NoSink, stripe::Stripe};
+pub use self::spool::{Spool, SpoolError, SpooledBlob, encode_into};
+use self::{
+    cells::Cells,
+    plan::Plan,
+    spool::{NoSpool, Sink},
+    stripe::Stripe,
+};
 use crate::{
     BlobMetadata, BlobTooLarge, EncodeError, EncodingParams, EncodingType, SliverPairHashes, VerifiedMetadata,
     compute_metadata, merkle::Node, simd::Level,
@@ -46,7 +56,7 @@ pub const MEMORY_CEILING_BYTES: usize = 512 * 1024 * 1024;
 
 /// A blob that can be read at any position, by many threads at once: a file, a slice.
 ///
-/// It must not change while it is read. If it does, the result is the id of nothing in particular.
+/// It must not change while it is read. If it does, and cannot tell, the result is the id of nothing in particular.
 pub trait BlobSource: Sync {
     /// Why reading fails.
     type Error: Send;
@@ -59,6 +69,23 @@ pub trait BlobSource: Sync {
     /// # Errors
     /// What the source says; it ends the computation.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Self::Error>;
+
+    /// Fails if the bytes may have changed since this source was opened, as far as it can tell. Asked after reads, before
+    /// what was read is used.
+    ///
+    /// # Errors
+    /// What the source says; nothing that was read from it is believed then.
+    fn unchanged(&self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}
+
+/// Reads what lies at `offset`; zeros stand for what lies past the end.
+fn read_padded<S: BlobSource + ?Sized>(source: &S, offset: u64, out: &mut [u8]) -> Result<(), S::Error> {
+    let inside = usize::try_from(source.length().saturating_sub(offset)).unwrap_or(usize::MAX).min(out.len());
+    let (bytes, padding) = out.split_at_mut(inside);
+    padding.fill(0);
+    if bytes.is_empty() { Ok(()) } else { source.read_at(offset, bytes) }
 }
 
 impl BlobSource for [u8] {
@@ -81,7 +108,7 @@ pub enum SourceError<E> {
     /// It does not fit.
     #[error(transparent)]
     TooLarge(#[from] BlobTooLarge),
-    /// It cannot be read.
+    /// It cannot be read, or it has changed.
     #[error("reading the blob: {0}")]
     Read(E),
 }
@@ -103,29 +130,30 @@ pub fn compute_metadata_from<S: BlobSource + ?Sized>(
     let plan = Plan::new(params, symbol, ceiling, rayon::current_num_threads());
     if plan.is_single() {
         let mut blob = vec![0; usize::try_from(length).expect("a stripe fits into memory")];
-        source.read_at(0, &mut blob).map_err(SourceError::Read)?;
+        source.read_at(0, &mut blob).and_then(|()| source.unchanged()).map_err(SourceError::Read)?;
         return compute_metadata(params, &blob).map_err(|EncodeError::TooLarge(e)| e.into());
     }
-    by_stripes(params, source, plan, None::<&NoSink>).map_err(|error| match error {
-        SinkError::TooLarge(error) => SourceError::TooLarge(error),
-        SinkError::Read(error) => SourceError::Read(error),
-        SinkError::Write(never) => match never {},
+    by_stripes(params, source, plan, None::<Sink<'_, NoSpool>>).map_err(|error| match error {
+        SpoolError::TooLarge(error) => SourceError::TooLarge(error),
+        SpoolError::Source(error) => SourceError::Read(error),
+        SpoolError::Spool(never) => match never {},
     })
 }
 
 /// The algorithm above, for stripes of any number.
-fn by_stripes<S: BlobSource + ?Sized, K: SliverSink + ?Sized>(
+fn by_stripes<S: BlobSource + ?Sized, K: Spool + ?Sized>(
     params: EncodingParams,
     source: &S,
     plan: Plan,
-    sink: Option<&K>,
-) -> Result<VerifiedMetadata, SinkError<S::Error, K::Error>> {
+    sink: Option<Sink<'_, K>>,
+) -> Result<VerifiedMetadata, SpoolError<S::Error, K::Error>> {
     let mut cells = Cells::new(usize::from(params.n_shards()), Level::active());
     let mut stripe = Stripe::new(params, plan.symbol());
     for part in plan.parts() {
-        stripe.read(source, part).map_err(SinkError::Read)?;
-        stripe.absorb(&mut cells, sink).map_err(SinkError::Write)?;
+        stripe.read(source, part).map_err(SpoolError::Source)?;
+        stripe.absorb(&mut cells, sink).map_err(SpoolError::Spool)?;
     }
+    source.unchanged().map_err(SpoolError::Source)?;
     drop(stripe);
     let (rows, columns) = cells.roots();
     let hashes = rows.into_iter().zip(columns.into_iter().rev());

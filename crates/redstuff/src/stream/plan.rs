@@ -44,6 +44,11 @@ impl Plan {
         self.symbol
     }
 
+    /// Bytes in every stripe but the last.
+    pub(super) fn stripe(&self) -> usize {
+        self.stripe
+    }
+
     pub(super) fn is_single(&self) -> bool {
         self.stripe >= self.symbol
     }

@@ -1,13 +1,18 @@
-//! One stripe: reading it, continuing its rows, hashing its columns.
+//! One stripe: reading it, continuing its rows, hashing its columns, spooling what is not in the blob.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{BlobSource, SliverSink, cells::Cells, plan::Part};
+use super::{BlobSource, Spool, cells::Cells, layout::Layout, plan::Part, read_padded, spool::Sink};
 use crate::{
-    Axis, EncodingParams, SliverIndex,
+    Axis, EncodingParams,
     code::Code,
     expand::Expander,
-    simd::chains::{self, LANES},
+    simd::{
+        Level,
+        chains::{self, Chains, LANES},
+    },
 };
 
 /// The upper rows of the expanded matrix, reduced to the bytes of a stripe. Kept between stripes.
@@ -68,70 +73,92 @@ impl Stripe {
         result
     }
 
-    /// The pieces of a row of the blob; zeros past the end of the blob.
+    /// The pieces of a row of the blob.
     fn read_row<S: BlobSource + ?Sized>(&self, source: &S, row: usize, out: &mut [u8]) -> Result<(), S::Error> {
-        let end = source.length();
         for (column, piece) in out.chunks_exact_mut(self.part.length).enumerate() {
             let symbol = (row * self.columns + column) as u64;
-            let offset = symbol * self.symbol as u64 + self.part.offset as u64;
-            let inside = usize::try_from(end.saturating_sub(offset)).unwrap_or(usize::MAX).min(piece.len());
-            let (bytes, padding) = piece.split_at_mut(inside);
-            padding.fill(0);
-            if !bytes.is_empty() {
-                source.read_at(offset, bytes)?;
-            }
+            read_padded(source, symbol * self.symbol as u64 + self.part.offset as u64, piece)?;
         }
         Ok(())
     }
 
-    /// Continues the columns, hashes all `n × n` pieces, and writes those of slivers if they are wanted.
-    pub(super) fn absorb<K: SliverSink + ?Sized>(&self, cells: &mut Cells, sink: Option<&K>) -> Result<(), K::Error> {
+    /// Continues the columns, hashes all `n × n` pieces, and spools those outside the blob if they are wanted.
+    pub(super) fn absorb<K: Spool + ?Sized>(
+        &self,
+        cells: &mut Cells,
+        sink: Option<Sink<'_, K>>,
+    ) -> Result<(), K::Error> {
         let length = self.part.length;
-        let width = Code::of_sliver(Axis::Secondary, self.params).batch(length, self.n);
+        let batch = Code::of_sliver(Axis::Secondary, self.params).batch(length, self.n);
         let (level, groups) = (cells.level, cells.groups_of_column());
-        let part = chains::Part { done: self.part.offset, last: self.part.last };
+        let width = sink.map_or(batch, |sink| sink.layout.width);
         cells.columns(width).enumerate().try_for_each_init(
-            || Expander::new(Axis::Secondary, self.params, length),
-            |expander, (strip, chains)| {
-                let first = strip * width;
-                let count = chains.len() / groups;
-                expander.expand(count, |row, column| self.piece(row, first + column));
-                for (column, chains) in chains.chunks_exact_mut(groups).enumerate() {
-                    let piece = |row: usize| match row.checked_sub(self.rows) {
-                        None => self.piece(row, first + column),
+            || (Expander::new(Axis::Secondary, self.params, length), Vec::new()),
+            |(expander, block), (number, chains)| {
+                let first = number * width;
+                for (i, chains) in chains.chunks_mut(batch * groups).enumerate() {
+                    let at = first + i * batch;
+                    let count = chains.len() / groups;
+                    expander.expand(count, |row, column| self.piece(row, at + column));
+                    self.hash(chains, groups, level, |row, column| match row.checked_sub(self.rows) {
+                        None => self.piece(row, at + column),
                         Some(j) => &expander.recovery_symbols(j)[column * length..][..length],
-                    };
-                    for (group, chains) in chains.iter_mut().enumerate() {
-                        // Lanes past the end repeat the last row; nobody asks for them.
-                        let lane = |lane: usize| piece((group * LANES + lane).min(self.n - 1));
-                        chains.absorb(level, &std::array::from_fn(lane), part);
-                    }
-                    if let Some(sink) = sink {
-                        self.write_column(sink, first + column, piece)?;
+                    });
+                    if let Some(Sink { layout, .. }) = sink
+                        && at < self.columns
+                    {
+                        self.collect(block, layout, first, at, expander);
                     }
                 }
-                Ok(())
+                match sink {
+                    None => Ok(()),
+                    Some(sink) => self.spool(sink, block, first..first + chains.len() / groups),
+                }
             },
         )
     }
 
-    /// Writes what slivers have of a column: it is the top of a secondary sliver, and if it is a column of the blob, each
-    /// of its pieces belongs to a primary sliver.
-    fn write_column<'p, K: SliverSink + ?Sized>(
-        &self,
-        sink: &K,
-        column: usize,
-        piece: impl Fn(usize) -> &'p [u8],
-    ) -> Result<(), K::Error> {
-        let index = |at: usize| SliverIndex::new(u16::try_from(at).expect("below the number of shards"));
-        let offset = |symbol: usize| (symbol * self.symbol + self.part.offset) as u64;
-        for row in 0..self.rows {
-            sink.write_at(Axis::Secondary, index(column), offset(row), piece(row))?;
-        }
-        if column < self.columns {
-            for row in 0..self.n {
-                sink.write_at(Axis::Primary, index(row), offset(column), piece(row))?;
+    /// Goes on with the hashes of some columns, of which `piece(row, column)` gives the pieces.
+    fn hash<'p>(&self, chains: &mut [Chains], groups: usize, level: Level, piece: impl Fn(usize, usize) -> &'p [u8]) {
+        let part = chains::Part { done: self.part.offset, last: self.part.last };
+        for (column, chains) in chains.chunks_exact_mut(groups).enumerate() {
+            for (group, chains) in chains.iter_mut().enumerate() {
+                // Lanes past the end repeat the last row; nobody asks for them.
+                let lane = |lane: usize| piece((group * LANES + lane).min(self.n - 1), column);
+                chains.absorb(level, &std::array::from_fn(lane), part);
             }
+        }
+    }
+
+    /// Copies the lower rows of the columns from `at` on, which were just made, to their place in the block of columns
+    /// from `first` on.
+    fn collect(&self, block: &mut Vec<u8>, layout: Layout, first: usize, at: usize, expander: &Expander) {
+        let length = self.part.length;
+        let row_bytes = layout.block_columns(first) * length;
+        block.resize(layout.lower * row_bytes, 0);
+        for (j, row) in block.chunks_exact_mut(row_bytes).enumerate() {
+            let symbols = expander.recovery_symbols(j);
+            let place = &mut row[(at - first) * length..];
+            // The last columns may lie outside the blob.
+            let bytes = symbols.len().min(place.len());
+            place[..bytes].copy_from_slice(&symbols[..bytes]);
+        }
+    }
+
+    /// Writes a block, and the extra columns among these.
+    fn spool<K: Spool + ?Sized>(
+        &self,
+        Sink { spool, layout }: Sink<'_, K>,
+        block: &mut Vec<u8>,
+        columns: Range<usize>,
+    ) -> Result<(), K::Error> {
+        if columns.start < self.columns {
+            spool.write_at(layout.block(self.part, columns.start), block)?;
+        }
+        for column in columns.start.max(self.columns)..columns.end {
+            block.clear();
+            (0..self.rows).for_each(|row| block.extend_from_slice(self.piece(row, column)));
+            spool.write_at(layout.extra_column(self.part, column - self.columns), block)?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Axis, SliverIndex, encode, plain};
+use crate::{Axis, encode, plain};
 
 fn blob(length: usize, seed: u64) -> Vec<u8> {
     let mut state = seed | 1;
@@ -65,61 +65,89 @@ proptest! {
     }
 }
 
-/// All slivers of both axes; each byte must be written once.
-struct Slivers([Vec<Mutex<Vec<Option<u8>>>>; 2]);
+/// A spool in memory; each byte must be written once.
+#[derive(Default)]
+struct Memory(Mutex<Vec<Option<u8>>>);
 
-impl Slivers {
-    fn new(params: EncodingParams, symbol: usize) -> Self {
-        let sliver = |axis| Mutex::new(vec![None; usize::from(params.symbols_per_sliver(axis)) * symbol]);
-        Self(Axis::ALL.map(|axis| (0..params.n_shards()).map(|_| sliver(axis)).collect()))
-    }
-
-    fn get(&self, axis: Axis, index: SliverIndex) -> &Mutex<Vec<Option<u8>>> {
-        &self.0[usize::from(axis != Axis::ALL[0])][usize::from(index.get())]
-    }
-}
-
-impl SliverSink for Slivers {
+impl Spool for Memory {
     type Error = &'static str;
 
-    fn write_at(&self, axis: Axis, index: SliverIndex, offset: u64, bytes: &[u8]) -> Result<(), &'static str> {
-        let mut sliver = self.get(axis, index).lock().unwrap();
-        let room = sliver[usize::try_from(offset).unwrap()..].iter_mut();
-        for (slot, byte) in room.zip(bytes) {
-            if slot.replace(*byte).is_some() {
-                return Err("written twice");
-            }
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), &'static str> {
+        let mut all = self.0.lock().unwrap();
+        let offset = usize::try_from(offset).unwrap();
+        let length = all.len().max(offset + bytes.len());
+        all.resize(length, None);
+        let all_new = all[offset..].iter_mut().zip(bytes).all(|(slot, byte)| slot.replace(*byte).is_none());
+        if all_new { Ok(()) } else { Err("written twice") }
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), &'static str> {
+        let all = self.0.lock().unwrap();
+        let bytes = all.get(usize::try_from(offset).unwrap()..).ok_or("past the end")?;
+        for (out, byte) in buffer.iter_mut().zip(bytes) {
+            *out = byte.ok_or("never written")?;
         }
         Ok(())
     }
 }
 
-#[test]
-fn slivers_in_a_sink_equal_those_in_memory() {
-    for (shards, length) in [(4, 0), (4, 5000), (7, 1), (10, 28 * 130), (10, 20_000), (31, 231 * 386 - 5), (31, 400)] {
-        let params = EncodingParams::new(shards).unwrap();
-        let blob = blob(length, 3);
-        let expected = encode(params, &blob).unwrap();
-        for ceiling in [0, MEMORY_CEILING_BYTES] {
-            let sink = Slivers::new(params, expected.metadata.symbol_size().bytes());
-            let metadata = encode_into(params, blob.as_slice(), &sink, ceiling).unwrap();
-            assert_eq!(metadata, expected.metadata);
-            for (pair, axis) in expected.pairs.iter().flat_map(|pair| Axis::ALL.map(|axis| (pair, axis))) {
-                let sliver = pair.sliver(axis);
-                let got: Option<Vec<u8>> = sink.get(axis, sliver.index).lock().unwrap().iter().copied().collect();
-                assert_eq!(got.as_ref(), Some(&sliver.data), "{axis} {} of {shards}", sliver.index);
-            }
+fn spooled_slivers_agree(shards: u16, length: usize, ceiling: usize, symbols: usize, seed: u64) {
+    let params = EncodingParams::new(shards).unwrap();
+    let blob = blob(length, seed);
+    let expected = encode(params, &blob).unwrap();
+    let spool = Memory::default();
+    let spooled = encode_into(params, blob.as_slice(), &spool, ceiling).unwrap();
+    assert_eq!(*spooled.metadata(), expected.metadata);
+    assert_eq!(spool.0.lock().unwrap().len() as u64, spooled.spool_bytes());
+    for (pair, axis) in expected.pairs.iter().flat_map(|pair| Axis::ALL.map(|axis| (pair, axis))) {
+        let sliver = pair.sliver(axis);
+        let symbol = sliver.symbol_size.bytes();
+        let mut got = vec![0; sliver.data.len()];
+        for (number, out) in got.chunks_mut(symbols * symbol).enumerate() {
+            spooled.read_symbols(blob.as_slice(), &spool, (axis, sliver.index), number * symbols, out).unwrap();
         }
+        assert!(got == sliver.data, "{axis} {} of {shards}, {length} bytes, ceiling {ceiling}", sliver.index);
+    }
+}
+
+#[test]
+fn spooled_slivers_equal_those_in_memory() {
+    for (shards, length) in [(4, 0), (4, 5000), (7, 1), (10, 28 * 130), (10, 20_000), (31, 231 * 386 - 5), (31, 400)] {
+        for ceiling in [0, MEMORY_CEILING_BYTES] {
+            spooled_slivers_agree(shards, length, ceiling, 3, 3);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// All numbers of stripes, widths of blocks, and places where reads begin.
+    #[test]
+    fn spooled_slivers_of_any_size_and_ceiling(
+        shards in prop_oneof![Just(4u16), Just(7), Just(10), Just(16), Just(31)],
+        length in 0usize..300_000,
+        ceiling in 4_000_000usize..16_000_000,
+        symbols in 1usize..30,
+        seed: u64,
+    ) {
+        let params = EncodingParams::new(shards).unwrap();
+        let length = length.min(usize::try_from(params.max_blob_size()).unwrap());
+        spooled_slivers_agree(shards, length, ceiling, symbols, seed);
     }
 }
 
 struct Full;
 
-impl SliverSink for Full {
+impl Spool for Full {
     type Error = &'static str;
 
-    fn write_at(&self, _: Axis, _: SliverIndex, _: u64, _: &[u8]) -> Result<(), &'static str> {
+    fn write_at(&self, _: u64, _: &[u8]) -> Result<(), &'static str> {
         Err("full")
+    }
+
+    fn read_at(&self, _: u64, _: &mut [u8]) -> Result<(), &'static str> {
+        Err("nothing there")
     }
 }
 
@@ -137,15 +165,56 @@ impl BlobSource for Broken {
     }
 }
 
+/// A blob that notices a change from some question on.
+struct Changing(Vec<u8>, Mutex<u32>);
+
+impl BlobSource for Changing {
+    type Error = &'static str;
+
+    fn length(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), &'static str> {
+        self.0.as_slice().read_at(offset, buffer).map_err(|never| match never {})
+    }
+
+    fn unchanged(&self) -> Result<(), &'static str> {
+        let mut left = self.1.lock().unwrap();
+        *left = left.checked_sub(1).ok_or("changed")?;
+        Ok(())
+    }
+}
+
 #[test]
 fn errors_of_the_source_and_of_the_size() {
     let params = EncodingParams::new(4).unwrap();
     let result = compute_metadata_from(params, &Broken, 0);
     assert_eq!(result.unwrap_err(), SourceError::Read("gone"));
     let blob = [1; 100].as_slice();
-    assert_eq!(encode_into(params, blob, &Full, 0).unwrap_err(), SinkError::Write("full"));
-    assert_eq!(encode_into(params, &Broken, &Full, MEMORY_CEILING_BYTES).unwrap_err(), SinkError::Read("gone"));
+    assert_eq!(encode_into(params, blob, &Full, 0).unwrap_err(), SpoolError::Spool("full"));
+    assert_eq!(encode_into(params, &Broken, &Full, MEMORY_CEILING_BYTES).unwrap_err(), SpoolError::Source("gone"));
     let large = vec![0; 393_205];
     let error = compute_metadata_from(params, large.as_slice(), 0).unwrap_err();
     assert!(matches!(error, SourceError::TooLarge(BlobTooLarge { size: 393_205, .. })));
+}
+
+#[test]
+fn a_source_that_changes_is_noticed_before_anything_of_it_is_used() {
+    let params = EncodingParams::new(4).unwrap();
+    for ceiling in [0, MEMORY_CEILING_BYTES] {
+        let source = |times| Changing(blob(5000, 1), Mutex::new(times));
+        let result = compute_metadata_from(params, &source(0), ceiling);
+        assert_eq!(result.unwrap_err(), SourceError::Read("changed"));
+        let result = encode_into(params, &source(0), &Memory::default(), ceiling);
+        assert_eq!(result.unwrap_err(), SpoolError::Source("changed"));
+        let (source, spool) = (source(2), Memory::default());
+        let spooled = encode_into(params, &source, &spool, ceiling).unwrap();
+        let mut out = vec![0; spooled.metadata().symbol_size().bytes()];
+        let mut read =
+            |axis, index| spooled.read_symbols(&source, &spool, (axis, crate::SliverIndex::new(index)), 0, &mut out);
+        read(Axis::Primary, 0).unwrap();
+        assert_eq!(read(Axis::Secondary, 0).unwrap_err(), SpoolError::Source("changed"));
+        read(Axis::Primary, 3).unwrap();
+    }
 }

@@ -72,9 +72,10 @@
 //! # Limits
 //!
 //! 4 to 49 155 shards. Blobs up to [`EncodingParams::max_blob_size`] (149 MB at 100 shards, 13.6 GiB at 1000). [`encode`] and
-//! [`compute_metadata`] hold a blob in memory, and 4.5 times its size for the slivers; [`encode_into`] and
-//! [`compute_metadata_from`] work below a ceiling on memory, from a source that can be read at any position; the slivers
-//! lie in that source and in a spool of 2.5 times its size ([`SpooledBlob`]).
+//! [`compute_metadata`] hold a blob in memory, and 4.5 times its size for the slivers; [`encode_into`],
+//! [`compute_metadata_from`] and [`decode_rows`] work below a ceiling on memory, from and to what can be read and written
+//! at any position; the slivers of [`encode_into`] lie in its source and in a spool of 2.5 times its size
+//! ([`SpooledBlob`]).
 
 mod axis;
 mod blob_id;
@@ -118,7 +119,8 @@ pub use recovery::{
 pub use simd::simd_level;
 pub use sliver::{Sliver, SliverError, SliverPair, VerifiedSliver, verify_slivers};
 pub use stream::{
-    BlobSource, MEMORY_CEILING_BYTES, SourceError, Spool, SpoolError, SpooledBlob, compute_metadata_from, encode_into,
+    BlobSource, DecodeOptions, DecodeRowsError, DecodeSpace, MEMORY_CEILING_BYTES, SourceError, Spool, SpoolError,
+    SpooledBlob, compute_metadata_from, decode_rows, encode_into,
 };
 pub use symbol::{
     DecodingSymbol, DecodingSymbols, EitherDecodingSymbol, GeneralRecoverySymbol, RecoverySymbol, RecoverySymbolPair,

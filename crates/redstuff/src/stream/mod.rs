@@ -30,6 +30,7 @@
 //! from the source and the spool.
 
 mod cells;
+mod decode;
 mod layout;
 mod plan;
 mod spool;
@@ -39,12 +40,15 @@ mod tests;
 
 use std::convert::Infallible;
 
-pub use self::spool::{Spool, SpoolError, SpooledBlob, encode_into};
 use self::{
     cells::Cells,
     plan::Plan,
     spool::{NoSpool, Sink},
     stripe::Stripe,
+};
+pub use self::{
+    decode::{DecodeOptions, DecodeRowsError, DecodeSpace, decode_rows},
+    spool::{Spool, SpoolError, SpooledBlob, encode_into},
 };
 use crate::{
     BlobMetadata, BlobTooLarge, EncodeError, EncodingParams, EncodingType, SliverPairHashes, VerifiedMetadata,

@@ -1,6 +1,8 @@
 //! What a caller may tune, with defaults that fit a network of tens to hundreds of nodes.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use floe_redstuff::MEMORY_CEILING_BYTES;
 
 /// Limits, deadlines and concurrency of a [`FloeClient`](crate::FloeClient).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,10 +74,17 @@ pub struct StoreConfig {
     pub encoded_bytes_per_second_min: u64,
     /// How long nodes that were too slow for the quorum are still served, at most.
     pub tail_max: Duration,
-    /// Encoded bytes that all uploads in the background may hold; beyond, the oldest is dropped.
+    /// Bytes of memory that all uploads in the background may hold; beyond, the oldest is dropped. What they hold on disk
+    /// goes with them.
     pub tail_bytes_max: u64,
     /// How often a store starts to collect confirmations again because the epoch changed.
     pub epoch_changes_max: u32,
+    /// About how much memory one store may take. A blob that fits into it with all its slivers (5.5 times its size) is
+    /// encoded in memory; the slivers of a larger one lie in its source and in a file of 2.5 times its size.
+    pub memory_ceiling_bytes: u64,
+    /// Folder of those files, which have no name and vanish with their store; the system's folder for temporary files if
+    /// none is given. That one may itself be in memory (a tmpfs): then name one on a disk.
+    pub spool_dir: Option<PathBuf>,
 }
 
 impl Default for StoreConfig {
@@ -92,6 +101,8 @@ impl Default for StoreConfig {
             tail_max: Duration::from_secs(120),
             tail_bytes_max: 8 << 30,
             epoch_changes_max: 4,
+            memory_ceiling_bytes: MEMORY_CEILING_BYTES as u64,
+            spool_dir: None,
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What can go wrong, for a person and for a program.
 
-use std::fmt;
+use std::{fmt, io, path::PathBuf};
 
 use floe_chain::ChainError;
 use floe_protocol::{Epoch, NodeId};
 use floe_redstuff::BlobId;
+
+use crate::source::SourceChanged;
 
 /// One node that did not do its part, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,6 +153,20 @@ pub enum ClientError {
         /// Most epochs ahead.
         max: u32,
     },
+    /// The source of a blob that was being stored is not what it was.
+    #[error("{0}; the blob was not certified")]
+    SourceChanged(SourceChanged),
+    /// The source of a blob that was being stored cannot be read.
+    #[error("reading the blob: {0}")]
+    Source(io::Error),
+    /// The file that holds the slivers of a large blob while it is stored cannot be written or read.
+    #[error("spooling slivers to a file in {}: {error}", .dir.display())]
+    Spool {
+        /// The folder of the file.
+        dir: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
     /// The chain refused or did not answer.
     #[error("{0}")]
     Chain(#[from] ChainError),
@@ -159,7 +175,16 @@ pub enum ClientError {
     Internal(String),
 }
 
+/// The same error again, for each that asks.
+pub(crate) fn copy(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), error.to_string())
+}
+
 impl ClientError {
+    pub(crate) fn of_source(error: &io::Error) -> Self {
+        SourceChanged::in_error(error).map_or_else(|| Self::Source(copy(error)), Self::SourceChanged)
+    }
+
     /// The stable code of this error; errors of the chain keep theirs.
     pub fn code(&self) -> &'static str {
         match self {
@@ -174,6 +199,9 @@ impl ClientError {
             Self::Inconsistent { .. } => "CLIENT-INCONSISTENT-BLOB",
             Self::RangeOutOfBounds { .. } => "CLIENT-RANGE-OUT-OF-BOUNDS",
             Self::EpochsOutOfRange { .. } => "CLIENT-EPOCHS-OUT-OF-RANGE",
+            Self::SourceChanged(_) => "CLIENT-SOURCE-CHANGED",
+            Self::Source(_) => "CLIENT-SOURCE",
+            Self::Spool { .. } => "CLIENT-SPOOL",
             Self::Chain(error) => error.code(),
             Self::Internal(_) => "CLIENT-INTERNAL",
         }
@@ -187,7 +215,7 @@ impl ClientError {
             Self::Unavailable { .. } | Self::InsufficientConfirmations { .. } | Self::EpochKeepsChanging { .. } => 4,
             Self::Invalid { .. } | Self::Inconsistent { .. } => 5,
             Self::Chain(error) if error.is_retryable() => 4,
-            Self::Chain(_) | Self::Internal(_) => 1,
+            Self::SourceChanged(_) | Self::Source(_) | Self::Spool { .. } | Self::Chain(_) | Self::Internal(_) => 1,
         }
     }
 
@@ -210,6 +238,9 @@ impl ClientError {
             Self::BlobTooLarge { .. } => "split the file, or use a network with more shards",
             Self::RangeOutOfBounds { .. } => "ask for a range inside the blob",
             Self::EpochsOutOfRange { .. } => "choose another number of epochs",
+            Self::SourceChanged(_) => "store it again when nobody writes to it",
+            Self::Source(_) => "check that the file is still there and readable, then store it again",
+            Self::Spool { .. } => "use a spool folder on a disk with room for 2.5 times the blob, or allow more memory",
             Self::Chain(error) if error.is_retryable() => {
                 "check that the chain's URL is right and reachable, then try again"
             }

@@ -31,8 +31,9 @@
 //!
 //! # Limits
 //!
-//! A blob is held in memory with all its slivers while it is stored (about 5.5 times its size), and about twice while
-//! it is read. Work for processors runs on the global rayon pool. The functions must be called within a Tokio runtime.
+//! A store takes at most about [`StoreConfig::memory_ceiling_bytes`] of memory. A blob that does not fit into that with all
+//! its slivers (5.5 times its size) needs room on disk instead, 2.5 times its size, and is best stored from a file
+//! ([`store_file`](FloeClient::store_file)). A blob that is read is held about twice. Work for processors runs on the global rayon pool. The functions must be called within a Tokio runtime.
 
 mod compute;
 mod config;
@@ -42,6 +43,7 @@ mod http;
 mod node;
 mod read;
 mod scores;
+mod source;
 mod store;
 mod view;
 
@@ -56,6 +58,7 @@ pub use crate::{
     },
     error::{ClientError, NodeFailure},
     http::{Body, BoxError, HyperTransport, Transport, TransportError},
+    source::{FileSource, SourceChanged, WatchedSource},
 };
 
 /// A client of one network. Clones share connections, caches and background uploads.

@@ -1,24 +1,30 @@
 //! The body of one upload: metadata and the sliver pairs of one node, made as they are sent.
 //!
-//! The bytes of slivers are not copied: each frame points into the encoded blob, which all uploads share.
+//! Slivers in memory are not copied: each frame points into the encoded blob, which all uploads share. Spooled ones are
+//! read piece by piece, one piece ahead of what is sent.
 
 use std::{
     collections::VecDeque,
+    io,
     pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
 use floe_protocol::upload::{self, UploadError};
-use floe_redstuff::{Axis, EncodedBlob, PairIndex, Sliver};
+use floe_redstuff::{Axis, EncodedBlob, PairIndex, VerifiedMetadata};
 use http_body::{Frame, SizeHint};
-use tokio::time::Instant;
+use tokio::{task::JoinSet, time::Instant};
 
+use super::{
+    slivers::Slivers,
+    spool::{Spooled, Symbols},
+};
 use crate::{config::Progress, http::BoxError};
 
 /// Longest frame: what moves is noticed at this grain.
@@ -49,18 +55,26 @@ impl Activity {
 
 /// A body that is made frame by frame.
 pub(super) struct UploadBody {
-    encoded: Arc<EncodedBlob>,
+    slivers: Slivers,
     pairs: VecDeque<PairIndex>,
-    ready: VecDeque<Bytes>,
+    parts: VecDeque<Part>,
+    /// The next part, if it is being read; at most one.
+    reading: JoinSet<io::Result<Bytes>>,
     remaining: u64,
     activity: Arc<Activity>,
     progress: Option<Arc<dyn Progress>>,
 }
 
+/// What becomes one frame.
+enum Part {
+    Ready(Bytes),
+    Spooled(Arc<Spooled>, Symbols),
+}
+
 impl UploadBody {
     /// A body with these pairs, which must ascend. `metadata` is BCS, without the id.
     pub(super) fn new(
-        encoded: Arc<EncodedBlob>,
+        slivers: Slivers,
         metadata: &Bytes,
         pairs: Vec<PairIndex>,
         activity: Arc<Activity>,
@@ -69,37 +83,79 @@ impl UploadBody {
         let count = u16::try_from(pairs.len()).unwrap_or(u16::MAX);
         let header = upload::header(count, metadata.len())?;
         Ok(Self {
-            remaining: body_bytes(&encoded, count),
-            encoded,
+            remaining: body_bytes(slivers.metadata(), count),
+            slivers,
             pairs: pairs.into(),
-            ready: VecDeque::from([Bytes::copy_from_slice(&header), metadata.clone()]),
+            parts: VecDeque::from([Part::Ready(Bytes::copy_from_slice(&header)), Part::Ready(metadata.clone())]),
+            reading: JoinSet::new(),
             activity,
             progress,
         })
     }
 
-    fn prepare(&mut self, index: PairIndex) -> Result<(), UploadError> {
+    /// The parts of a pair: framing as BCS has it, and the data of its slivers.
+    fn prepare(&mut self, pair: PairIndex) -> Result<(), UploadError> {
+        let metadata = self.slivers.metadata().clone();
         let mut framing = Vec::new();
         for axis in Axis::ALL {
-            let slice = SliverBytes { encoded: self.encoded.clone(), index, axis };
-            let sliver = slice.sliver();
-            let length = sliver.bcs_len();
+            let data = metadata.sliver_bytes(axis);
+            let index = pair.sliver(axis, metadata.params());
+            let mut bcs = Vec::new();
+            put_uleb(&mut bcs, data);
+            let suffix = [metadata.symbol_size().get().to_le_bytes(), index.get().to_le_bytes()];
+            let suffix = suffix.as_flattened();
+            let length = bcs.len() + data + suffix.len();
             match axis {
-                Axis::Primary => framing.extend_from_slice(&upload::primary_prefix(index, length)?),
+                Axis::Primary => framing.extend_from_slice(&upload::primary_prefix(pair, length)?),
                 Axis::Secondary => framing.extend_from_slice(&upload::secondary_prefix(length)?),
             }
-            put_uleb(&mut framing, sliver.data.len());
-            let suffix = [sliver.symbol_size.get().to_le_bytes(), sliver.index.get().to_le_bytes()];
-            self.ready.push_back(Bytes::from(std::mem::take(&mut framing)));
-            let mut data = Bytes::from_owner(slice);
-            while data.len() > FRAME_BYTES_MAX {
-                self.ready.push_back(data.split_to(FRAME_BYTES_MAX));
+            framing.append(&mut bcs);
+            self.parts.push_back(Part::Ready(Bytes::from(std::mem::take(&mut framing))));
+            match &self.slivers {
+                Slivers::Memory(encoded) => {
+                    let data = SliverBytes { encoded: encoded.clone(), pair, axis };
+                    self.parts.extend(frames(Bytes::from_owner(data)).map(Part::Ready));
+                }
+                Slivers::Spooled(spooled) => {
+                    let pieces = spooled.pieces(axis, index);
+                    self.parts.extend(pieces.map(|symbols| Part::Spooled(spooled.clone(), symbols)));
+                }
             }
-            self.ready.push_back(data);
-            framing.extend_from_slice(suffix.as_flattened());
+            framing.extend_from_slice(suffix);
         }
-        self.ready.push_back(Bytes::from(framing));
+        self.parts.push_back(Part::Ready(Bytes::from(framing)));
         Ok(())
+    }
+
+    /// Starts to read the next part, if that must be read.
+    fn read_ahead(&mut self) {
+        if self.reading.is_empty() {
+            match self.parts.pop_front() {
+                Some(Part::Spooled(spooled, symbols)) => {
+                    self.reading.spawn(spooled.read(symbols));
+                }
+                Some(ready) => self.parts.push_front(ready),
+                None => {}
+            }
+        }
+    }
+
+    fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BoxError>> {
+        if self.parts.is_empty()
+            && self.reading.is_empty()
+            && let Some(pair) = self.pairs.pop_front()
+        {
+            self.prepare(pair)?;
+        }
+        self.read_ahead();
+        if let Some(read) = ready!(self.reading.poll_join_next(context)) {
+            return Poll::Ready(Ok(Some(read??)));
+        }
+        match self.parts.pop_front() {
+            Some(Part::Ready(bytes)) => Poll::Ready(Ok(Some(bytes))),
+            // Such a part is being read if it is the next one.
+            Some(Part::Spooled(..)) | None => Poll::Ready(Ok(None)),
+        }
     }
 }
 
@@ -107,15 +163,11 @@ impl http_body::Body for UploadBody {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if self.ready.is_empty()
-            && let Some(pair) = self.pairs.pop_front()
-        {
-            self.prepare(pair)?;
-        }
-        let Some(bytes) = self.ready.pop_front() else {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Some(bytes) = ready!(self.poll_bytes(context))? else {
             return Poll::Ready(None);
         };
+        self.read_ahead();
         self.activity.touch();
         self.remaining = self.remaining.saturating_sub(bytes.len() as u64);
         if let Some(progress) = &self.progress {
@@ -125,7 +177,7 @@ impl http_body::Body for UploadBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ready.is_empty() && self.pairs.is_empty()
+        self.parts.is_empty() && self.pairs.is_empty() && self.reading.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -134,8 +186,7 @@ impl http_body::Body for UploadBody {
 }
 
 /// Length of a body with that many pairs.
-pub(super) fn body_bytes(encoded: &EncodedBlob, pairs: u16) -> u64 {
-    let metadata = &encoded.metadata;
+pub(super) fn body_bytes(metadata: &VerifiedMetadata, pairs: u16) -> u64 {
     upload::body_bytes(metadata.params(), metadata.symbol_size(), pairs)
 }
 
@@ -148,21 +199,23 @@ fn put_uleb(out: &mut Vec<u8>, mut length: usize) {
     out.push(u8::try_from(length).expect("7 bits"));
 }
 
+/// The same bytes in frames that are not too long.
+fn frames(mut bytes: Bytes) -> impl Iterator<Item = Bytes> {
+    std::iter::from_fn(move || {
+        let frame = bytes.split_to(bytes.len().min(FRAME_BYTES_MAX));
+        (!frame.is_empty()).then_some(frame)
+    })
+}
+
 /// The symbols of one sliver of a shared blob.
 struct SliverBytes {
     encoded: Arc<EncodedBlob>,
-    index: PairIndex,
+    pair: PairIndex,
     axis: Axis,
-}
-
-impl SliverBytes {
-    fn sliver(&self) -> &Sliver {
-        self.encoded.pairs[usize::from(self.index.get())].sliver(self.axis)
-    }
 }
 
 impl AsRef<[u8]> for SliverBytes {
     fn as_ref(&self) -> &[u8] {
-        &self.sliver().data
+        &self.encoded.pairs[usize::from(self.pair.get())].sliver(self.axis).data
     }
 }

@@ -6,14 +6,13 @@ use floe_protocol::{
     Certificate, CollectError, Committee, ConfirmationCollector, Epoch,
     message::{Persistence, SignedMessage, StorageConfirmation},
 };
-use floe_redstuff::EncodedBlob;
 use tokio::{
     sync::Semaphore,
     task::JoinSet,
     time::{Duration, Instant},
 };
 
-use super::{encoded_length, upload::Upload};
+use super::{encoded_length, slivers::Slivers, upload::Upload};
 use crate::{
     FloeClient,
     config::{Progress, scaled},
@@ -35,7 +34,7 @@ const TAIL_MIN: Duration = Duration::from_secs(10);
 pub(super) struct Collection<'a> {
     pub(super) client: &'a FloeClient,
     pub(super) view: Arc<View>,
-    pub(super) encoded: Arc<EncodedBlob>,
+    pub(super) slivers: Slivers,
     /// Whether nodes are asked for a confirmation before anything is sent.
     pub(super) ask_first: bool,
     pub(super) deadline: Instant,
@@ -73,7 +72,12 @@ impl Collection<'_> {
                 Ok(None) | Err(_) => return Err(tally.insufficient()),
             };
             match outcome {
-                Err(error) => tally.lose(member, error.to_string()),
+                Err(error) => {
+                    if let Some(failure) = self.slivers.failure() {
+                        return Err(failure);
+                    }
+                    tally.lose(member, error.to_string());
+                }
                 Ok(signed) => {
                     if self.is_later(&signed) && self.epoch_now().await? > self.view.epoch() {
                         return Ok(None);
@@ -88,7 +92,7 @@ impl Collection<'_> {
     }
 
     fn hopeless_wait(&self) -> Duration {
-        scaled(HOPELESS_WAIT, encoded_length(&self.encoded.metadata), HOPELESS_BYTES_PER_SECOND)
+        scaled(HOPELESS_WAIT, encoded_length(self.slivers.metadata()), HOPELESS_BYTES_PER_SECOND)
     }
 
     async fn epoch_now(&self) -> Result<Epoch, ClientError> {
@@ -100,7 +104,7 @@ impl Collection<'_> {
         let committee: &Committee = &self.view.committee;
         let places = Arc::new(Semaphore::new(inner.config.store.concurrent_nodes_max));
         let upload =
-            Arc::new(Upload::new(inner, &self.encoded, self.view.epoch(), self.ask_first, self.progress.clone()));
+            Arc::new(Upload::new(inner, &self.slivers, self.view.epoch(), self.ask_first, self.progress.clone()));
         let total = (0..committee.members().len()).map(|member| upload.body_bytes(&self.view, member)).sum();
         self.progress.phase("upload", Some(total));
         let mut running = JoinSet::new();
@@ -127,7 +131,8 @@ impl Collection<'_> {
         let inner = &self.client.inner;
         let limit = took.max(TAIL_MIN).min(inner.config.store.tail_max);
         let view = self.view.clone();
-        inner.tails.add(encoded_length(&self.encoded.metadata), limit, async move {
+        let nodes = running.len().min(inner.config.store.concurrent_nodes_max);
+        inner.tails.add(self.slivers.memory_bytes(nodes), limit, async move {
             while let Some(joined) = running.join_next().await {
                 if let Ok((member, Err(error))) = joined {
                     let member = view.member(member);
@@ -146,7 +151,7 @@ impl<'a> Tally<'a> {
         let committee = &collection.view.committee;
         let expected = StorageConfirmation {
             epoch: collection.view.epoch(),
-            blob_id: *collection.encoded.metadata.blob_id(),
+            blob_id: *collection.slivers.metadata().blob_id(),
             persistence: Persistence::Permanent,
         };
         Self {

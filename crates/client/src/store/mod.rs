@@ -2,11 +2,15 @@
 
 mod body;
 mod collect;
+mod slivers;
+mod spool;
 mod tails;
 mod upload;
 
 use std::{
     collections::HashMap,
+    io,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -20,19 +24,20 @@ use floe_protocol::{
         StorageResource, TxDigest,
     },
 };
-use floe_redstuff::{BlobId, EncodedBlob, EncodingParams, VerifiedMetadata, encode};
+use floe_redstuff::{BlobId, BlobSource, EncodingParams, VerifiedMetadata};
 use tokio::time::Instant;
 
 pub(crate) use tails::Tails;
 
 use crate::{
     FloeClient,
-    compute::compute,
     config::{Progress, StoreOptions, scaled, watched},
     error::ClientError,
+    source::FileSource,
     view::View,
 };
 use collect::Collection;
+use slivers::{Input, Slivers};
 
 /// Registrations of this client that are paid for but not certified yet, to be used by the next try.
 #[derive(Debug, Default)]
@@ -86,16 +91,50 @@ impl FloeClient {
     /// [`ClientError::InsufficientConfirmations`] if too many nodes failed: the registration is kept, and used when the
     /// same client stores the same blob again.
     pub async fn store(&self, blob: impl Into<Bytes>, options: StoreOptions) -> Result<BlobStoreResult, ClientError> {
-        let blob: Bytes = blob.into();
+        self.store_input(Input::Bytes(blob.into()), options).await
+    }
+
+    /// Stores a file as [`store`](Self::store) does, without holding it in memory if it is large.
+    ///
+    /// # Errors
+    /// As [`store`](Self::store); and [`ClientError::Source`] if it is no regular file or cannot be read,
+    /// [`ClientError::SourceChanged`] if it is written to meanwhile, [`ClientError::Spool`] if the disk is full.
+    pub async fn store_file(
+        &self,
+        path: impl AsRef<Path>,
+        options: StoreOptions,
+    ) -> Result<BlobStoreResult, ClientError> {
+        let source = FileSource::open(path.as_ref()).map_err(ClientError::Source)?;
+        self.store_from(source, options).await
+    }
+
+    /// Stores what can be read at any position as [`store_file`](Self::store_file) does. The source is kept until all nodes
+    /// are served, also those that are served in the background.
+    ///
+    /// # Errors
+    /// As [`store_file`](Self::store_file).
+    pub async fn store_from(
+        &self,
+        source: impl BlobSource<Error = io::Error> + Send + 'static,
+        options: StoreOptions,
+    ) -> Result<BlobStoreResult, ClientError> {
+        self.store_input(Input::Source(Arc::new(source)), options).await
+    }
+
+    /// About how much memory a store of a blob of this size takes until it is certified.
+    pub fn memory_to_store(&self, params: EncodingParams, size: u64) -> u64 {
+        slivers::in_memory_bytes(params, size).min(self.inner.config.store.memory_ceiling_bytes)
+    }
+
+    async fn store_input(&self, input: Input, options: StoreOptions) -> Result<BlobStoreResult, ClientError> {
         let progress = watched(&options.progress);
         let view = self.inner.views.fresh().await?;
         check_epochs(&view, options.epochs)?;
-        check_size(view.params(), blob.len() as u64)?;
+        check_size(view.params(), input.length())?;
 
-        progress.phase("encode", Some(blob.len() as u64));
-        let encoded = encode_blob(view.params(), blob).await?;
-        progress.advance(encoded.metadata.unencoded_length());
-        let metadata = encoded.metadata.clone();
+        progress.phase("encode", Some(input.length()));
+        let slivers = input.encode(view.params(), &self.inner.config.store, progress.clone()).await?;
+        let metadata = slivers.metadata().clone();
         let id = *metadata.blob_id();
         let until = Epoch(view.epoch().get().saturating_add(options.epochs));
         if !options.force
@@ -107,7 +146,7 @@ impl FloeClient {
         progress.phase("register", None);
         let registration = self.registration(&view, &metadata, options.epochs).await?;
         self.inner.registrations.remember(&registration.object);
-        let certified_epoch = self.upload_and_certify(&registration, Arc::new(encoded), &progress).await?;
+        let certified_epoch = self.upload_and_certify(&registration, slivers, &progress).await?;
         self.inner.registrations.forget(&id);
         self.inner.metadata.keep(&metadata, self.inner.config.read.cached_metadata_max);
         Ok(newly_created(registration, &metadata, certified_epoch))
@@ -189,13 +228,13 @@ impl FloeClient {
     async fn upload_and_certify(
         &self,
         registration: &Registration,
-        encoded: Arc<EncodedBlob>,
+        slivers: Slivers,
         progress: &Arc<dyn Progress>,
     ) -> Result<Epoch, ClientError> {
         let config = &self.inner.config.store;
         let id = registration.object.blob_id;
         let deadline = Instant::now()
-            + scaled(config.deadline_base, encoded_length(&encoded.metadata), config.encoded_bytes_per_second_min);
+            + scaled(config.deadline_base, encoded_length(slivers.metadata()), config.encoded_bytes_per_second_min);
         // Nodes may have their slivers from an earlier try, or from before the epoch changed: then they are only asked.
         let mut ask_first = !registration.is_new;
         let mut changes = 0;
@@ -207,7 +246,7 @@ impl FloeClient {
             let collection = Collection {
                 client: self,
                 view: view.clone(),
-                encoded: encoded.clone(),
+                slivers: slivers.clone(),
                 ask_first,
                 deadline,
                 progress: progress.clone(),
@@ -267,10 +306,6 @@ fn check_size(params: EncodingParams, size: u64) -> Result<(), ClientError> {
         return Ok(());
     }
     Err(ClientError::BlobTooLarge { size, max, n_shards: params.n_shards() })
-}
-
-async fn encode_blob(params: EncodingParams, blob: Bytes) -> Result<EncodedBlob, ClientError> {
-    compute(move || encode(params, &blob)).await?.map_err(|error| ClientError::Internal(error.to_string()))
 }
 
 /// Bytes of all slivers and metadata copies, as priced (encoding.md section 14).

@@ -7,12 +7,14 @@ use floe_protocol::{
     Epoch, Member,
     message::{SignedMessage, StorageConfirmation},
 };
-use floe_redstuff::EncodedBlob;
 use http::{Request, header};
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 
-use super::body::{Activity, UploadBody, body_bytes};
+use super::{
+    body::{Activity, UploadBody, body_bytes},
+    slivers::Slivers,
+};
 use crate::{
     Inner,
     config::{Progress, StoreConfig, scaled},
@@ -29,7 +31,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 pub(super) struct Upload {
     nodes: Nodes,
     config: StoreConfig,
-    encoded: Arc<EncodedBlob>,
+    slivers: Slivers,
     metadata: Bytes,
     epoch: Epoch,
     ask_first: bool,
@@ -39,7 +41,7 @@ pub(super) struct Upload {
 impl Upload {
     pub(super) fn new(
         inner: &Inner,
-        encoded: &Arc<EncodedBlob>,
+        slivers: &Slivers,
         epoch: Epoch,
         ask_first: bool,
         progress: Arc<dyn Progress>,
@@ -47,8 +49,8 @@ impl Upload {
         Self {
             nodes: inner.nodes.clone(),
             config: inner.config.store.clone(),
-            metadata: Bytes::from(encoded.metadata.metadata().to_bcs()),
-            encoded: encoded.clone(),
+            metadata: Bytes::from(slivers.metadata().metadata().to_bcs()),
+            slivers: slivers.clone(),
             epoch,
             ask_first,
             progress,
@@ -57,7 +59,7 @@ impl Upload {
 
     /// Length of what is sent to the member.
     pub(super) fn body_bytes(&self, view: &View, member: usize) -> u64 {
-        body_bytes(&self.encoded, view.committee.weight(member))
+        body_bytes(self.slivers.metadata(), view.committee.weight(member))
     }
 
     /// Sends until the member confirms. Each failed try is noted.
@@ -83,7 +85,8 @@ impl Upload {
             tracing::debug!(node = %view.member(index).name, tries, %error, "upload failed");
             failures.note(index, error.to_string());
             tries += 1;
-            if !error.is_transient() || tries >= self.config.attempts_max {
+            // Slivers that cannot be read will not be readable next time.
+            if !error.is_transient() || tries >= self.config.attempts_max || self.slivers.failure().is_some() {
                 return Err(error);
             }
             let pause = self.config.backoff_min * 2u32.saturating_pow(tries - 1);
@@ -100,7 +103,7 @@ impl Upload {
     ) -> Result<SignedMessage<StorageConfirmation>, CallError> {
         let member = view.member(index);
         if ask_first {
-            let id = self.encoded.metadata.blob_id();
+            let id = self.slivers.metadata().blob_id();
             match self.nodes.confirmation(member, id).await {
                 // It lacks something: it gets all.
                 Err(CallError::Refused { status, .. }) if status.is_client_error() => {}
@@ -118,11 +121,11 @@ impl Upload {
         member: &Member,
         is_watched: bool,
     ) -> Result<SignedMessage<StorageConfirmation>, CallError> {
-        let id = self.encoded.metadata.blob_id();
+        let id = self.slivers.metadata().blob_id();
         let pairs = view.committee.pairs_of_member(index, id);
         let activity = Activity::new();
         let body = UploadBody::new(
-            self.encoded.clone(),
+            self.slivers.clone(),
             &self.metadata,
             pairs,
             activity.clone(),

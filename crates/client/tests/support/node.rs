@@ -68,6 +68,8 @@ pub enum Behaviour {
     Lagging(u32),
     /// Has no space left.
     Full,
+    /// Breaks off each upload after this many bytes.
+    BreaksUploads(usize),
     /// Says that blobs do not exist.
     Forgetful,
 }
@@ -81,6 +83,8 @@ pub struct Node {
     behaviour: Mutex<Behaviour>,
     pub sliver_requests: AtomicU32,
     pub uploads: AtomicU32,
+    /// What came of the last upload, whole or broken off.
+    pub received: Mutex<Vec<u8>>,
     lagging: AtomicU32,
 }
 
@@ -101,6 +105,7 @@ impl Node {
             behaviour: Mutex::new(Behaviour::Honest),
             sliver_requests: AtomicU32::new(0),
             uploads: AtomicU32::new(0),
+            received: Mutex::default(),
             lagging: AtomicU32::new(0),
         }
     }
@@ -118,6 +123,15 @@ impl Node {
 
     pub fn holds(&self, id: &BlobId) -> bool {
         self.blobs.lock().unwrap().contains_key(id)
+    }
+
+    pub fn forget(&self, id: &BlobId) {
+        self.blobs.lock().unwrap().remove(id);
+    }
+
+    /// All slivers of a blob that it holds.
+    pub fn slivers(&self, id: &BlobId) -> HashMap<(u16, Axis), Bytes> {
+        self.blobs.lock().unwrap().get(id).map(|held| held.slivers.clone()).unwrap_or_default()
     }
 
     /// Puts a sliver there without any check.
@@ -211,8 +225,19 @@ async fn upload(State(node): State<Arc<Node>>, Path(id): Path<String>, body: Bod
     let mut reader = UploadReader::new(params);
     let mut held: Option<Held> = None;
     let mut body = body;
+    let mut received = Vec::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.unwrap().into_data() else { continue };
+        // The other side may give up.
+        let Ok(frame) = frame else { return refuse(ErrorReason::MalformedUpload) };
+        let Ok(data) = frame.into_data() else { continue };
+        received.extend_from_slice(&data);
+        if let Behaviour::BreaksUploads(limit) = node.behaviour()
+            && received.len() >= limit
+        {
+            *node.received.lock().unwrap() = received;
+            let broken = futures::stream::iter([Err::<Bytes, _>(std::io::Error::other("broken off"))]);
+            return Body::from_stream(broken).into_response();
+        }
         reader.push(&data).unwrap();
         while let Some(frame) = reader.next_frame().unwrap() {
             match frame {
@@ -229,6 +254,7 @@ async fn upload(State(node): State<Arc<Node>>, Path(id): Path<String>, body: Bod
         }
     }
     reader.finish().unwrap();
+    *node.received.lock().unwrap() = received;
     if node.chain.registration(&id).is_none() {
         return refuse(ErrorReason::NotRegistered);
     }

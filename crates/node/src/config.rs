@@ -54,6 +54,8 @@ pub struct Limits {
     pub request_bytes_in_memory_max: u64,
     /// Answers held in memory, over all requests.
     pub response_bytes_in_memory_max: u64,
+    /// Hash trees of slivers kept to prove single symbols: 64 bytes for each shard of the network and sliver.
+    pub symbol_tree_bytes_max: u64,
     /// Body limit of the routes that have none of their own (metadata and others).
     pub body_bytes_max: u64,
     /// A request body slower than this on average, after the idle timeout has passed once, is ended.
@@ -76,6 +78,7 @@ impl Default for Limits {
             long_polls_max: 1024,
             request_bytes_in_memory_max: 256 << 20,
             response_bytes_in_memory_max: 512 << 20,
+            symbol_tree_bytes_max: 32 << 20,
             body_bytes_max: 2 << 20,
             body_bytes_per_second_min: 1024,
             cpu_threads_max: 0,

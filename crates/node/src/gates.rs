@@ -59,6 +59,12 @@ impl ByteBudget {
             Ok(Err(_)) | Err(_) => Err(ApiError::unavailable("the node holds as many bytes in memory as it may")),
         }
     }
+
+    /// Gives back what of a reservation is beyond `bytes`.
+    pub(crate) fn keep(permit: &mut OwnedSemaphorePermit, bytes: u64) {
+        let units = usize::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(usize::MAX);
+        drop(permit.split(permit.num_permits().saturating_sub(units)));
+    }
 }
 
 /// All ceilings of one node.
@@ -110,5 +116,16 @@ mod tests {
         drop(all);
         let _half = budget.reserve(2048).await.expect("free again");
         assert!(budget.reserve(2048).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_is_not_kept_comes_free() {
+        let budget = ByteBudget::new(4096, Duration::from_millis(1));
+        let mut permit = budget.reserve(4096).await.expect("alone");
+        ByteBudget::keep(&mut permit, 1025);
+        assert!(budget.reserve(3000).await.is_err());
+        let _rest = budget.reserve(2048).await.expect("given back");
+        ByteBudget::keep(&mut permit, u64::MAX);
+        assert!(budget.reserve(1).await.is_err());
     }
 }

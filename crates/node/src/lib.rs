@@ -37,7 +37,7 @@
 //! # Where things are
 //!
 //! `api` is the HTTP interface, one file for each group of routes; `server` the accept loop; `ledger` the event-derived
-//! state (its `rules` are pure); `shelf` the data of blobs, durable or pending; `events`, `committee`, `keeper`, `expiry`
+//! state (its `rules` are pure); `shelf` the data of blobs, durable or pending; `symbols` what is cut out of it; `events`, `committee`, `keeper`, `expiry`
 //! and `heal` are the background tasks.
 
 mod api;
@@ -58,6 +58,8 @@ mod server;
 mod shelf;
 mod signals;
 mod store_upload;
+mod symbols;
+mod trees;
 mod view;
 
 use std::sync::Arc;

@@ -67,7 +67,7 @@ impl Node {
         Ok(Self {
             identity: Identity { node_id, secret, public },
             ledger: Ledger::open(store.clone())?,
-            shelf: Shelf::new(store, config.pending.clone()),
+            shelf: Shelf::new(store, config.pending.clone(), config.limits.symbol_tree_bytes_max),
             gates: Gates::new(&config.limits, config.timing.queue_wait()),
             life: Lifecycle {
                 started: Instant::now(),

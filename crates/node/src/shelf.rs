@@ -4,12 +4,13 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 use bytes::Bytes;
-use floe_redstuff::{Axis, BlobId, EncodingParams, PairIndex, Sliver, VerifiedMetadata, VerifiedSliver};
+use floe_redstuff::{Axis, BlobId, EncodingParams, PairIndex, Sliver, SliverIndex, VerifiedMetadata, VerifiedSliver};
 use floe_store::{Batch, SliverAxis, SliverKey, Store, StoreError};
 use parking_lot::Mutex;
 
 use crate::config::PendingLimits;
 use crate::pending::{PendingCache, Refused};
+use crate::trees::Trees;
 
 /// Verified metadata kept decoded: checking 1000 pairs of hashes for each sliver of an upload would be a waste.
 const DECODED_METADATA_MAX: usize = 32;
@@ -38,6 +39,8 @@ pub(crate) struct Shelf {
     pending: Mutex<PendingCache>,
     decoded: Mutex<VecDeque<VerifiedMetadata>>,
     damaged: Mutex<BTreeSet<BlobId>>,
+    /// Hash trees of slivers that symbols were asked of.
+    pub(crate) trees: Trees,
 }
 
 pub(crate) fn sliver_key(blob: &BlobId, pair: PairIndex, axis: Axis) -> SliverKey {
@@ -49,12 +52,13 @@ pub(crate) fn sliver_key(blob: &BlobId, pair: PairIndex, axis: Axis) -> SliverKe
 }
 
 impl Shelf {
-    pub(crate) fn new(store: Store, limits: PendingLimits) -> Self {
+    pub(crate) fn new(store: Store, limits: PendingLimits, tree_bytes_max: u64) -> Self {
         Self {
             store,
             pending: Mutex::new(PendingCache::new(limits)),
             decoded: Mutex::default(),
             damaged: Mutex::default(),
+            trees: Trees::new(tree_bytes_max),
         }
     }
 
@@ -164,6 +168,19 @@ impl Shelf {
                 Ok(None)
             }
         }
+    }
+
+    /// A symbol of a stored sliver, read without the rest of it and not verified. `None` if there is no such sliver, or the
+    /// symbol is none of those that are stored.
+    pub(crate) fn symbol_unverified(
+        &self,
+        metadata: &VerifiedMetadata,
+        pair: PairIndex,
+        axis: Axis,
+        position: SliverIndex,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(part) = metadata.symbol_in_sliver(axis, position) else { return Ok(None) };
+        self.store.sliver_part_unverified(&sliver_key(metadata.blob_id(), pair, axis), part)
     }
 
     pub(crate) fn put_metadata(&self, metadata: &VerifiedMetadata) -> Result<(), StoreError> {

@@ -98,6 +98,64 @@ async fn decoding_symbols_without_proofs() {
     node.stop().await.unwrap();
 }
 
+#[tokio::test]
+async fn every_symbol_of_a_sliver_verifies_however_often_it_is_asked_for() {
+    let content: Vec<u8> = (0..4000u16).map(|i| i.to_le_bytes()[0] ^ i.to_le_bytes()[1]).collect();
+    let (net, node, blob) = stored(&content).await;
+    let own = net.pairs(0, &blob)[1];
+    for axis in Axis::ALL {
+        let index = own.sliver(axis, net.params);
+        let ids: Vec<String> = (0..10)
+            .map(|other| match axis {
+                Axis::Primary => format!("id={index}-{other}"),
+                Axis::Secondary => format!("id={other}-{index}"),
+            })
+            .collect();
+        let query = path(&blob, &format!("recoverySymbols?proofAxis={axis}&{}", ids.join("&")));
+        // The first request expands the sliver; the later ones find its tree.
+        for _ in 0..3 {
+            let answer = web::get(node.address, &query).await;
+            let symbols = GeneralRecoverySymbol::list_from_bcs(&answer.body, 10).unwrap();
+            assert_eq!(symbols.len(), 10);
+            for (position, symbol) in (0..).zip(symbols) {
+                let symbol = symbol.verify(&blob.metadata, index, axis).expect("verifies");
+                assert_eq!(symbol.position(), SliverIndex::new(position));
+                let sliver = blob.pairs[usize::from(own.get())].sliver(axis);
+                assert_eq!(symbol.data(), sliver.decoding_symbol(symbol.position()).unwrap().data);
+            }
+        }
+    }
+    node.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_symbol_that_rots_after_its_sliver_was_seen_whole_is_not_given_out() {
+    let (net, node, blob) = stored(&[4; 4000]).await;
+    let own = net.pairs(0, &blob)[0];
+    let query = path(&blob, &format!("recoverySymbols?proofAxis=primary&id={own}-1&id={own}-2"));
+    let answer = web::get(node.address, &query).await;
+    assert_eq!(GeneralRecoverySymbol::list_from_bcs(&answer.body, 10).unwrap().len(), 2);
+    rot(&net, &blob, own);
+    let answer = web::get(node.address, &query).await;
+    assert_eq!(answer.reason(), Some(ErrorReason::SliverNotFound), "the rest of the sliver is in doubt as well");
+    node.stop().await.unwrap();
+}
+
+/// Flips a bit of the second symbol of a primary sliver on the disk of the first node.
+fn rot(net: &Net, blob: &EncodedBlob, pair: PairIndex) {
+    let good = blob.pairs[usize::from(pair.get())].primary.to_bcs();
+    let at = good.len() - 4 - blob.pairs[0].primary.data.len() + usize::from(blob.metadata.symbol_size().get()) + 1;
+    let disk = &net.seats[0].disk;
+    let mut rotten = 0;
+    for name in disk.names() {
+        let Some(bytes) = disk.read_file(&name) else { continue };
+        let Some(start) = bytes.windows(good.len()).position(|window| window == good) else { continue };
+        disk.rot(&name, |bytes| bytes[start + at] ^= 1);
+        rotten += 1;
+    }
+    assert_eq!(rotten, 1, "the sliver is on the disk once, as it is");
+}
+
 /// Metadata with one wrong hash, as a lying writer would make it: the blob has an id, and one sliver cannot be.
 fn inconsistent(blob: &EncodedBlob, pair: PairIndex) -> BlobMetadata {
     let mut metadata = blob.metadata.metadata().clone();
@@ -203,15 +261,7 @@ async fn rot_on_disk_is_never_served_and_heals() {
     net.chain.certify(blob.metadata.blob_id(), 9);
     let pair = net.pairs(0, &blob)[0];
     let good = blob.pairs[usize::from(pair.get())].primary.to_bcs();
-    let disk = &net.seats[0].disk;
-    let mut rotten = 0;
-    for name in disk.names() {
-        let Some(bytes) = disk.read_file(&name) else { continue };
-        let Some(at) = bytes.windows(good.len()).position(|window| window == good) else { continue };
-        disk.rot(&name, |bytes| bytes[at + 100] ^= 1);
-        rotten += 1;
-    }
-    assert_eq!(rotten, 1, "the sliver is on the disk once, as it is");
+    rot(&net, &blob, pair);
     let sliver = path(&blob, &format!("slivers/{pair}/primary"));
     eventually("the sliver is whole again", || async {
         let answer = web::get(nodes[0].address, &sliver).await;

@@ -137,6 +137,11 @@ impl MerkleTree {
         self.levels.first().map_or(0, Vec::len)
     }
 
+    /// The hash of a leaf, or `None` if there is no such leaf.
+    pub fn leaf_hash(&self, index: usize) -> Option<&Digest> {
+        self.levels.first()?.get(index)
+    }
+
     /// The root; [`Node::Empty`] if there are no leaves.
     pub fn root(&self) -> Node {
         let top = self.levels.last().and_then(|level| level.first());

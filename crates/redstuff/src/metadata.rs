@@ -281,6 +281,17 @@ impl VerifiedMetadata {
         Some(first..last + 1)
     }
 
+    /// Where the source symbol at `position` lies in the serialized form of a sliver of this axis (without axis).
+    /// `None` if only expansion gives that symbol.
+    pub fn symbol_in_sliver(&self, axis: Axis, position: SliverIndex) -> Option<Range<u32>> {
+        if position.get() >= self.0.params.symbols_per_sliver(axis) {
+            return None;
+        }
+        let size = self.0.symbol_size.bytes();
+        let start = uleb_len(self.sliver_bytes(axis)) + position.at() * size;
+        Some(u32::try_from(start).ok()?..u32::try_from(start + size).ok()?)
+    }
+
     /// Blob id, then metadata: what a node GET returns.
     pub fn to_bcs_with_id(&self) -> Vec<u8> {
         let metadata = self.metadata();

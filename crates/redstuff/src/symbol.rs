@@ -308,6 +308,11 @@ impl SliverSymbols {
         self.tree.root()
     }
 
+    /// The tree over the symbols: with it, a symbol that was read from elsewhere needs no expansion to be proven.
+    pub fn tree(&self) -> &MerkleTree {
+        &self.tree
+    }
+
     /// The symbol where this sliver crosses the sliver `target` of the other axis. `None` if there is no such sliver.
     pub fn symbol(&self, target: SliverIndex) -> Option<&[u8]> {
         self.symbols.chunks_exact(self.symbol_size).nth(target.at())

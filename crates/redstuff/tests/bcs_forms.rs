@@ -149,3 +149,23 @@ fn symbols_and_proofs() {
         }
     }
 }
+
+#[test]
+fn symbols_lie_in_a_serialized_sliver_where_the_metadata_says() {
+    let params = EncodingParams::new(10).unwrap();
+    for size in [1usize, 500, 4000, 200_000] {
+        let blob: Vec<u8> = (0..size).map(|i| (i % 251).to_le_bytes()[0]).collect();
+        let encoded = encode(params, &blob).unwrap();
+        for axis in Axis::ALL {
+            let sliver = encoded.pairs[3].sliver(axis);
+            let bytes = sliver.to_bcs();
+            for position in (0..10).map(SliverIndex::new) {
+                let found = encoded.metadata.symbol_in_sliver(axis, position).map(|range| {
+                    bytes[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()].to_vec()
+                });
+                let is_stored = position.get() < params.symbols_per_sliver(axis);
+                assert_eq!(found, is_stored.then(|| sliver.decoding_symbol(position).unwrap().data));
+            }
+        }
+    }
+}

@@ -29,7 +29,8 @@
 //!   cut: data is synced before the index names it, the index before the caller is told.
 //! - **All or nothing.** A batch (slivers, metadata and state together) becomes visible as a whole or not at all.
 //! - **Never wrong bytes.** Every read is verified against checksums in the record and in the index. What does not verify is set
-//!   aside, reported, kept on disk, and counts as missing.
+//!   aside, reported, kept on disk, and counts as missing. [`Store::sliver_part_unverified`] is the one exception, for callers
+//!   that verify parts by hashes of their own.
 //! - **A failed fsync stops the store** ([`Store::is_failed`]); a full disk does not: nothing of the batch is kept and the
 //!   next write succeeds when there is space.
 //! - **Opening never panics** and needs no repair tool, except when the index itself is lost: then [`Store::open`] says

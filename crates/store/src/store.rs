@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -5,7 +6,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::commit::{Pending, Queue};
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 use crate::index::{Index, IndexOp, Row, StateEntry};
 use crate::key::{RecordKey, SliverKey};
 use crate::segment::{Fault, Handles, Log, RECORD_HEADER, RecordHeader, SegmentTable, read_record};
@@ -120,6 +121,16 @@ impl Store {
     /// `Corrupt` when the stored bytes do not verify: they are set aside, and the next call says `None`.
     pub fn sliver(&self, key: &SliverKey) -> Result<Option<Bytes>, StoreError> {
         self.inner.load(&RecordKey::sliver(key))
+    }
+
+    /// A part of a sliver as it lies on the disk, for callers that have hashes of the parts: the checksum covers the whole,
+    /// so nothing is verified. `None` when there is no such sliver, when it is shorter, or when its record cannot be read:
+    /// [`sliver`](Self::sliver) says which.
+    ///
+    /// # Errors
+    /// When index or disk refuse.
+    pub fn sliver_part_unverified(&self, key: &SliverKey, part: Range<u32>) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.load_part(&RecordKey::sliver(key), part)
     }
 
     /// Whether the blob's metadata is there, by the index alone.
@@ -271,17 +282,41 @@ impl Inner {
         row: &Row,
     ) -> Result<Result<(RecordHeader, Vec<u8>), Fault>, StoreError> {
         let Some(info) = self.table.lock().get(row.at.segment) else { return Ok(Err(Fault::Missing)) };
-        let file = match self.handles.get(row.at.segment) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Err(Fault::Missing)),
-            Err(source) => return Err(StoreError::io("open a segment", source)),
-        };
+        let Some(file) = self.segment(row.at.segment)? else { return Ok(Err(Fault::Missing)) };
         let read = read_record(&*file, info.salt, row.at, row.length);
         let read = read.map_err(|source| StoreError::io("read a record", source))?;
         Ok(read.and_then(|(header, bytes)| {
             let same = header.key().as_ref() == Some(key) && Row::of(&header, row.at) == *row;
             if same { Ok((header, bytes)) } else { Err(Fault::Mismatch) }
         }))
+    }
+
+    /// The file of a segment, if it is there.
+    fn segment(&self, id: u64) -> Result<Option<Arc<dyn DiskFile>>, StoreError> {
+        match self.handles.get(id) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StoreError::io("open a segment", source)),
+        }
+    }
+
+    fn load_part(&self, key: &RecordKey, part: Range<u32>) -> Result<Option<Vec<u8>>, StoreError> {
+        self.check_running()?;
+        // Garbage collection may move the record in between.
+        for _ in 0..READ_ATTEMPTS_MAX {
+            let Some(row) = self.index.row(key)? else { return Ok(None) };
+            if part.start > part.end || part.end > row.length {
+                return Ok(None);
+            }
+            let Some(file) = self.segment(row.at.segment)? else { continue };
+            let mut bytes = vec![0; part.len()];
+            match file.read_exact_at(&mut bytes, row.at.offset + RECORD_HEADER as u64 + u64::from(part.start)) {
+                Ok(()) => return Ok(Some(bytes)),
+                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {}
+                Err(source) => return Err(StoreError::io("read a part of a record", source)),
+            }
+        }
+        Ok(None)
     }
 
     fn load(&self, key: &RecordKey) -> Result<Option<Bytes>, StoreError> {

@@ -122,7 +122,11 @@ fn readers_deleters_and_collection_at_once() {
                     for (key, expected) in items(blob, 2, 700, 1) {
                         let read = match key {
                             floe_store::ItemKey::Metadata(id) => reader.metadata(&id).unwrap(),
-                            floe_store::ItemKey::Sliver(key) => reader.sliver(&key).unwrap(),
+                            floe_store::ItemKey::Sliver(key) => {
+                                let part = reader.sliver_part_unverified(&key, 100..350).unwrap();
+                                assert!(part.is_none_or(|part| part == expected[100..350]));
+                                reader.sliver(&key).unwrap()
+                            }
                         };
                         assert!(read.is_none_or(|bytes| bytes == expected.as_slice()));
                     }
@@ -135,6 +139,28 @@ fn readers_deleters_and_collection_at_once() {
     drop(store);
     let image = sim.crash(Retention::None, 1);
     assert_eq!(visible(&open(&image, options()).unwrap()).unwrap(), seen);
+}
+
+#[test]
+fn parts_of_slivers() {
+    let store = open(&SimDisk::new(13), options()).unwrap();
+    run(&store, &Step::Stream { blob: 1, pairs: 1, size: 700, version: 1 }).unwrap();
+    let (key, bytes) = items(1, 1, 700, 1)
+        .into_iter()
+        .find_map(|(key, bytes)| match key {
+            floe_store::ItemKey::Sliver(key) => Some((key, bytes)),
+            floe_store::ItemKey::Metadata(_) => None,
+        })
+        .unwrap();
+    let length = u32::try_from(bytes.len()).unwrap();
+    let part = |key: &SliverKey, range: std::ops::Range<u32>| store.sliver_part_unverified(key, range).unwrap();
+    assert_eq!(part(&key, 0..length).as_deref(), Some(&bytes[..]));
+    assert_eq!(part(&key, 5..9).as_deref(), Some(&bytes[5..9]));
+    assert_eq!(part(&key, length..length).as_deref(), Some(&[][..]));
+    assert_eq!(part(&key, 0..length + 1), None, "longer than the sliver");
+    assert_eq!(part(&SliverKey { pair: 7, ..key }, 0..1), None, "no such sliver");
+    store.delete_blob(&blob_id(1)).unwrap();
+    assert_eq!(part(&key, 0..1), None);
 }
 
 #[test]

@@ -47,6 +47,11 @@ impl ApiError {
         Self::new(ErrorReason::NotRegistered, "the blob is not registered for the current epoch")
     }
 
+    /// 404: no such sliver here, or nothing of the blob.
+    pub(crate) fn sliver_not_found() -> Self {
+        Self::new(ErrorReason::SliverNotFound, "the node has no such sliver")
+    }
+
     /// A write came before the metadata of its blob: 400, unlike the 404 of a read.
     pub(crate) fn metadata_first() -> Self {
         Self::with_status(

@@ -57,21 +57,19 @@ pub(super) fn not_assigned(pair: PairIndex, blob: &BlobId, params: EncodingParam
     ApiError::new(ErrorReason::ShardNotAssigned, message)
 }
 
-pub(super) fn not_found() -> ApiError {
-    ApiError::new(ErrorReason::SliverNotFound, "the node has no such sliver")
-}
-
 pub(super) async fn get(State(node): Shared, path: SliverPath) -> Answer {
     let wanted = Wanted::parse(path)?;
     let view = node.view()?;
     wanted.check_range(view.params())?;
     let _slot = node.gates.reads.enter().await?;
     let standing = node.blocking(move |node| Ok(node.ledger.standing(&wanted.blob)?)).await?;
-    let Standing::Registered { size, .. } = standing else { return Err(not_found()) };
+    let Standing::Registered { size, .. } = standing else { return Err(ApiError::sliver_not_found()) };
     wanted.check_owned(&view)?;
     let permit = node.gates.response_bytes.reserve(sliver_bytes(view.params(), wanted.axis, size)).await?;
     let bytes = node
-        .blocking(move |node| node.shelf.sliver_bytes(&wanted.blob, wanted.pair, wanted.axis)?.ok_or_else(not_found))
+        .blocking(move |node| {
+            node.shelf.sliver_bytes(&wanted.blob, wanted.pair, wanted.axis)?.ok_or_else(ApiError::sliver_not_found)
+        })
         .await?;
     Ok(octets(bytes, permit))
 }

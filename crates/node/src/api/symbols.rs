@@ -1,20 +1,19 @@
 //! Symbols that other nodes rebuild slivers from: with proofs (2.6) and without (2.7).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use axum::extract::{Path, Query, State};
 use bytes::Bytes;
 use floe_protocol::api::{ErrorReason, ErrorStatus};
-use floe_redstuff::{
-    Axis, BlobId, DecodingSymbol, DecodingSymbols, EitherDecodingSymbol, EncodingParams, GeneralRecoverySymbol,
-    PairIndex, SliverIndex, SliverSymbols, SymbolId, VerifiedMetadata,
-};
+use floe_redstuff::{Axis, BlobId, EncodingParams, GeneralRecoverySymbol, SliverIndex, SymbolId, VerifiedMetadata};
 
 use super::error::ApiError;
-use super::{Answer, Shared, blob_id, octets, slivers};
+use super::{Answer, Shared, blob_id, octets};
+use crate::gates::ByteBudget;
 use crate::ledger::Standing;
 use crate::node::Node;
+use crate::symbols::{Source, Wanted, decoding_symbols, out_of_range};
 use crate::view::CommitteeView;
 
 type Pairs = Query<Vec<(String, String)>>;
@@ -33,19 +32,28 @@ pub(super) async fn recovery(State(node): Shared, Path(blob): Path<String>, Quer
     let blob = blob_id(&blob)?;
     let view = node.view()?;
     let (filter, proof_axis) = parse_recovery(&query)?;
-    let ids = symbol_ids(filter, &view, &blob)?;
+    let wanted = Wanted { ids: symbol_ids(filter, &view, &blob)?, proof_axis };
     let _slot = node.gates.symbols.enter().await?;
     let size = registered_size(&node, blob).await?;
     let each = symbol_bytes(view.params(), size) + SYMBOL_FRAMING_BYTES;
-    let permit = node.gates.response_bytes.reserve(each.saturating_mul(ids.len() as u64)).await?;
+    let answer_bytes = each.saturating_mul(wanted.ids.len() as u64);
+    let (metadata, wanted, working_bytes) = {
+        let view = view.clone();
+        node.blocking(move |node| {
+            let metadata = metadata(node, &blob, view.params())?;
+            let working_bytes = Source::new(node, &view, &metadata).working_bytes(&wanted);
+            Ok((metadata, wanted, working_bytes))
+        })
+        .await?
+    };
+    let mut permit = node.gates.response_bytes.reserve(answer_bytes.saturating_add(working_bytes)).await?;
     let bytes = node
         .blocking(move |node| {
-            let metadata = metadata(node, &blob, view.params())?;
-            let mut source = Source { node, view: &view, metadata: &metadata, expanded: None };
-            let symbols = source.recovery_symbols(&ids, proof_axis)?;
+            let symbols = Source::new(node, &view, &metadata).recovery_symbols(&wanted)?;
             Ok(GeneralRecoverySymbol::list_to_bcs(&symbols))
         })
         .await?;
+    ByteBudget::keep(&mut permit, bytes.len() as u64);
     Ok(octets(Bytes::from(bytes), permit))
 }
 
@@ -65,7 +73,7 @@ pub(super) async fn decoding(State(node): Shared, Path(blob): Path<String>, Quer
 async fn registered_size(node: &std::sync::Arc<Node>, blob: BlobId) -> Result<u64, ApiError> {
     match node.blocking(move |node| Ok(node.ledger.standing(&blob)?)).await? {
         Standing::Registered { size, .. } => Ok(size),
-        Standing::Unknown | Standing::Invalid => Err(slivers::not_found()),
+        Standing::Unknown | Standing::Invalid => Err(ApiError::sliver_not_found()),
     }
 }
 
@@ -74,7 +82,7 @@ fn symbol_bytes(params: EncodingParams, blob_size: u64) -> u64 {
 }
 
 fn metadata(node: &Node, blob: &BlobId, params: EncodingParams) -> Result<VerifiedMetadata, ApiError> {
-    node.shelf.metadata(blob, params)?.ok_or_else(slivers::not_found)
+    node.shelf.metadata(blob, params)?.ok_or_else(ApiError::sliver_not_found)
 }
 
 fn number<T: FromStr>(name: &str, text: &str) -> Result<T, ApiError> {
@@ -109,11 +117,6 @@ fn parse_recovery(query: &[(String, String)]) -> Result<(Filter, Option<Axis>), 
     Ok((filter, proof_axis))
 }
 
-fn out_of_range(index: SliverIndex, params: EncodingParams) -> ApiError {
-    let message = format!("sliver index {index} is not below the number of shards {}", params.n_shards());
-    ApiError::new(ErrorReason::IndexOutOfRange, message)
-}
-
 /// The symbols behind a filter. More than one for each shard of the network make no sense for one sliver.
 fn symbol_ids(filter: Filter, view: &CommitteeView, blob: &BlobId) -> Result<Vec<SymbolId>, ApiError> {
     let params = view.params();
@@ -143,75 +146,6 @@ fn symbol_ids(filter: Filter, view: &CommitteeView, blob: &BlobId) -> Result<Vec
     }
 }
 
-/// Makes symbols out of the slivers on disk; each sliver is expanded once.
-struct Source<'a> {
-    node: &'a Node,
-    view: &'a CommitteeView,
-    metadata: &'a VerifiedMetadata,
-    /// The sliver in use. Symbols are made sliver by sliver, so that one is enough.
-    expanded: Option<(Axis, PairIndex, SliverSymbols)>,
-}
-
-impl Source<'_> {
-    /// What can be produced, from a primary sliver where that is possible, else from a secondary one; or only from
-    /// the one asked for. If nothing can be produced, the error of the last symbol.
-    fn recovery_symbols(
-        &mut self,
-        ids: &[SymbolId],
-        proof_axis: Option<Axis>,
-    ) -> Result<Vec<GeneralRecoverySymbol>, ApiError> {
-        let mut found = BTreeMap::new();
-        let mut failed: BTreeMap<SymbolId, ApiError> = BTreeMap::new();
-        for axis in Axis::ALL.into_iter().filter(|axis| proof_axis.is_none_or(|wanted| wanted == *axis)) {
-            let mut open: Vec<SymbolId> = ids.iter().filter(|id| !found.contains_key(*id)).copied().collect();
-            open.sort_unstable_by_key(|id| id.sliver(axis));
-            for id in open {
-                match self.symbol_from(axis, id) {
-                    Ok(symbol) => {
-                        found.insert(id, symbol);
-                    }
-                    Err(error) if error.reason() == Some(ErrorReason::SymbolNotPresentAtShards) => {
-                        failed.entry(id).or_insert(error);
-                    }
-                    Err(error) => {
-                        failed.insert(id, error);
-                    }
-                }
-            }
-        }
-        match failed.pop_last() {
-            Some((_, error)) if found.is_empty() => Err(error),
-            _ => Ok(found.into_values().collect()),
-        }
-    }
-
-    fn symbol_from(&mut self, axis: Axis, id: SymbolId) -> Result<GeneralRecoverySymbol, ApiError> {
-        let params = self.view.params();
-        let pair = id.sliver(axis).pair(axis, params);
-        if !self.view.owns(pair, self.metadata.blob_id()) {
-            let message = format!("symbol {id} is in no {axis} sliver of this node's shards");
-            return Err(ApiError::new(ErrorReason::SymbolNotPresentAtShards, message));
-        }
-        let target = id.sliver(axis.orthogonal());
-        self.expanded(axis, pair)?.general_recovery_symbol(target).ok_or_else(|| out_of_range(target, params))
-    }
-
-    fn expanded(&mut self, axis: Axis, pair: PairIndex) -> Result<&SliverSymbols, ApiError> {
-        let known = self.expanded.as_ref().is_some_and(|(known, of, _)| (*known, *of) == (axis, pair));
-        if !known {
-            let blob = self.metadata.blob_id();
-            let sliver = self.node.shelf.sliver(blob, pair, axis, self.view.params())?;
-            let sliver = sliver.ok_or_else(slivers::not_found)?;
-            let symbols = self.node.compute(|| sliver.symbols(self.metadata)).map_err(|error| {
-                tracing::error!(%blob, %pair, %axis, %error, "a stored sliver does not match its metadata");
-                ApiError::internal()
-            })?;
-            self.expanded = Some((axis, pair, symbols));
-        }
-        self.expanded.as_ref().map(|(_, _, symbols)| symbols).ok_or_else(ApiError::internal)
-    }
-}
-
 fn parse_decoding(
     query: &[(String, String)],
     params: EncodingParams,
@@ -238,28 +172,6 @@ fn parse_decoding(
         return Err(ApiError::new(ErrorReason::RecoverySymbolOutOfRange, message));
     }
     Ok((axis, targets))
-}
-
-/// Systematic symbols are slices of the slivers on disk: no code is run.
-fn decoding_symbols(
-    node: &Node,
-    view: &CommitteeView,
-    blob: &BlobId,
-    axis: Axis,
-    targets: &BTreeSet<SliverIndex>,
-) -> Result<DecodingSymbols, ApiError> {
-    let params = view.params();
-    let mut symbols: BTreeMap<SliverIndex, Vec<EitherDecodingSymbol>> = BTreeMap::new();
-    for pair in view.own_pairs(blob) {
-        let Some(sliver) = node.shelf.sliver(blob, pair, axis.orthogonal(), params)? else { continue };
-        let size = usize::from(sliver.symbol_size.get());
-        for target in targets {
-            let Some(data) = sliver.data.chunks_exact(size).nth(usize::from(target.get())) else { continue };
-            let symbol = DecodingSymbol { index: sliver.index, data: data.to_vec() };
-            symbols.entry(*target).or_default().push(EitherDecodingSymbol { axis, symbol });
-        }
-    }
-    Ok(DecodingSymbols(symbols))
 }
 
 #[cfg(test)]

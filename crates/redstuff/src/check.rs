@@ -3,8 +3,7 @@
 use rayon::prelude::*;
 
 use crate::{
-    Axis, BlobId, SliverIndex, VerifiedMetadata, code::Code, encode::compute_metadata, expand::Expander, hash::Digest,
-    matrix::Matrix,
+    Axis, BlobId, SliverIndex, VerifiedMetadata, code::Code, encode::compute_metadata, expand::Expander, matrix::Matrix,
 };
 
 /// The writer encoded this blob wrongly: no data may be returned for it.
@@ -51,22 +50,28 @@ pub fn check_default(metadata: &VerifiedMetadata, blob: &[u8], used: &[SliverInd
     }
     let rows: Vec<SliverIndex> =
         (0..params.primary_source_symbols()).map(SliverIndex::new).filter(|index| wanted[index.at()]).collect();
-    let batch = Code::of_sliver(Axis::Primary, params).batch(symbol, rows.len());
-    crate::hash::expect_leaves(symbol, rows.len() * matrix.shards());
-    let wrong = rows
+    // Rows past the end of the blob are all zero, and so have one root.
+    let zeros = rows.partition_point(|index| index.at() < matrix.rows_held());
+    let distinct = &rows[..rows.len().min(zeros + 1)];
+    let batch = Code::of_sliver(Axis::Primary, params).batch(symbol, distinct.len());
+    crate::hash::expect_leaves(symbol, distinct.len() * matrix.shards());
+    let first_wrong = distinct
         .par_chunks(batch)
+        .enumerate()
         .map_init(
-            || (Expander::new(Axis::Primary, params, symbol), Vec::new()),
-            |(expander, leaves), group| {
-                let original = |column: usize, at: usize| matrix.symbol(group[at].at(), column);
-                let roots = expander.roots(group.len(), original, leaves);
-                let wrong =
-                    |(index, root): &(&SliverIndex, &Digest)| *root != metadata.hash_of(Axis::Primary, **index).value();
-                group.iter().zip(&roots).find(wrong).map(|(index, _)| *index)
+            || Expander::new(Axis::Primary, params, symbol),
+            |expander, (number, group)| {
+                let slivers: Vec<&[u8]> = group.iter().map(|index| matrix.row(index.at())).collect();
+                let roots = expander.roots_of(&slivers);
+                (number * batch..).zip(&roots).find_map(|(at, root)| {
+                    let alike = if at == zeros { &rows[at..] } else { &rows[at..=at] };
+                    let wrong = |index: &&SliverIndex| metadata.hash_of(Axis::Primary, **index).value() != root;
+                    alike.iter().find(wrong).copied()
+                })
             },
         )
         .find_map_first(|wrong| wrong);
-    match wrong {
+    match first_wrong {
         None => Ok(()),
         Some(index) => Err(InconsistentBlob::Sliver { index }),
     }

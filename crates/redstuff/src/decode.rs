@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::{
     Axis, BlobId, VerifiedMetadata, VerifiedSliver,
-    code::{Code, Decoder, Erasures},
+    code::{Code, Decoder, Erasures, Runs},
 };
 
 /// Why slivers do not give the blob.
@@ -85,16 +85,16 @@ fn from_rows(metadata: &VerifiedMetadata, slivers: &[&VerifiedSliver]) -> Vec<u8
     // Along a column, since that is what primary slivers give one symbol each of.
     let code = Code::of_sliver(Axis::Secondary, params);
     let erasures = Erasures::new(code, positions(slivers));
-    let new_worker = || (Decoder::new(&erasures, symbol), Vec::new());
 
     let mut blob = vec![0; code.originals * columns * symbol];
     let width = erasures.batch(symbol, columns);
     let mut strips: Vec<Vec<&mut [u8]>> = Vec::new();
     strips.resize_with(columns.div_ceil(width), Vec::new);
     let mut copies = Vec::new();
+    let mut held = slivers.iter().peekable();
     for (row, bytes) in blob.chunks_exact_mut(columns * symbol).enumerate() {
-        match erasures.positions().iter().position(|position| *position == row) {
-            Some(slot) => copies.push((bytes, slivers[slot])),
+        match held.next_if(|sliver| sliver.index.at() == row) {
+            Some(sliver) => copies.push((bytes, sliver)),
             None => {
                 for (strip, piece) in strips.iter_mut().zip(bytes.chunks_mut(width * symbol)) {
                     strip.push(piece);
@@ -103,17 +103,14 @@ fn from_rows(metadata: &VerifiedMetadata, slivers: &[&VerifiedSliver]) -> Vec<u8
         }
     }
     copies.into_par_iter().for_each(|(bytes, sliver)| bytes.copy_from_slice(&sliver.data));
-    strips.into_par_iter().enumerate().for_each_init(new_worker, |(decoder, restored), (number, pieces)| {
-        let first = number * width;
-        let count = width.min(columns - first);
-        restored.resize(pieces.len() * count * symbol, 0);
-        let source = |slot: usize, column: usize| slivers[slot].symbol(first + column);
-        decoder.decode(count, source, restored);
-        let rows = restored.chunks_exact(count * symbol);
-        for (piece, row) in pieces.into_iter().zip(rows) {
-            piece.copy_from_slice(row);
-        }
-    });
+    strips.into_par_iter().enumerate().for_each_init(
+        || Decoder::new(&erasures, symbol),
+        |decoder, (number, mut rows)| {
+            let first = number * width;
+            let source = Runs(|slot: usize| &slivers[slot].data[first * symbol..]);
+            decoder.decode(width.min(columns - first), &source, |m, shard| shard.write(rows[m], symbol));
+        },
+    );
     blob
 }
 
@@ -124,33 +121,25 @@ fn from_columns(metadata: &VerifiedMetadata, slivers: &[&VerifiedSliver]) -> Vec
     let rows = usize::from(params.primary_source_symbols());
     let code = Code::of_sliver(Axis::Primary, params);
     let erasures = Erasures::new(code, positions(slivers));
-    let new_worker = || (Decoder::new(&erasures, symbol), Vec::new());
 
     let row_bytes = code.originals * symbol;
     let mut blob = vec![0; rows * row_bytes];
     let height = erasures.batch(symbol, rows);
     blob.par_chunks_mut(height * row_bytes).enumerate().for_each_init(
-        new_worker,
-        |(decoder, restored), (number, strip)| {
+        || Decoder::new(&erasures, symbol),
+        |decoder, (number, strip)| {
             let first = number * height;
-            let count = strip.len() / row_bytes;
-            let mut put = |row: usize, column: usize, bytes: &[u8]| {
-                strip[row * row_bytes + column * symbol..][..symbol].copy_from_slice(bytes);
-            };
             let systematic = |sliver: &&&VerifiedSliver| sliver.index.at() < code.originals;
             for sliver in slivers.iter().filter(systematic) {
-                for row in 0..count {
-                    put(row, sliver.index.at(), sliver.symbol(first + row));
+                let symbols = sliver.data[first * symbol..].chunks_exact(symbol);
+                for (row, bytes) in strip.chunks_exact_mut(row_bytes).zip(symbols) {
+                    row[sliver.index.at() * symbol..][..symbol].copy_from_slice(bytes);
                 }
             }
-            restored.resize(erasures.missing().len() * count * symbol, 0);
-            decoder.decode(count, |slot, row| slivers[slot].symbol(first + row), restored);
-            let columns = restored.chunks_exact(count * symbol);
-            for (column, symbols) in erasures.missing().iter().zip(columns) {
-                for (row, bytes) in symbols.chunks_exact(symbol).enumerate() {
-                    put(row, *column, bytes);
-                }
-            }
+            let source = Runs(|slot: usize| &slivers[slot].data[first * symbol..]);
+            decoder.decode(strip.len() / row_bytes, &source, |m, shard| {
+                shard.write(&mut strip[erasures.missing()[m] * symbol..], row_bytes);
+            });
         },
     );
     blob

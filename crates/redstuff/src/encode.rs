@@ -60,7 +60,7 @@ pub fn encode(params: EncodingParams, blob: &[u8]) -> Result<EncodedBlob, Encode
         Columns::new(&matrix, &extra).run(Some(Outputs { columns: &mut columns, lower_rows: &mut lower_rows }));
     let metadata = seal(&matrix, blob, hashes);
 
-    let mut primaries: Vec<Vec<u8>> = (0..matrix.rows).map(|row| matrix.row(row)).collect();
+    let mut primaries: Vec<Vec<u8>> = (0..matrix.rows).map(|row| matrix.row(row).to_vec()).collect();
     primaries.append(&mut lower_rows);
     columns.extend(extra);
     let sliver = |axis, (index, data)| {

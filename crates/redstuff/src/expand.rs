@@ -2,10 +2,14 @@
 
 use crate::{
     Axis, EncodingParams,
-    code::{Code, Encoder},
+    code::{Code, Each, Encoder, Words},
+    forest,
     hash::{Digest, LeafHasher},
     merkle,
 };
+
+/// Leaf hashes that are folded together, or those of one sliver, if that is more: they stay in the first-level cache.
+const LEAVES: usize = 512;
 
 /// Expands slivers of one axis, several at a time, in working space that it keeps.
 ///
@@ -20,6 +24,9 @@ pub(crate) struct Expander {
     count: usize,
     /// Recovery symbols of the current group: symbol by symbol, sliver by sliver.
     recovery: Vec<u8>,
+    /// Leaf hashes of some slivers of the group.
+    leaves: Vec<Digest>,
+    scratch: Vec<Digest>,
 }
 
 impl Expander {
@@ -33,14 +40,18 @@ impl Expander {
             hasher: LeafHasher::new(symbol),
             count: 0,
             recovery: Vec::new(),
+            leaves: Vec::new(),
+            scratch: Vec::new(),
         }
     }
 
     /// Computes the recovery symbols of a group of slivers.
     pub(crate) fn expand<'a>(&mut self, count: usize, original: impl Fn(usize, usize) -> &'a [u8]) {
         self.count = count;
-        self.recovery.resize(self.code.recovery * count * self.symbol, 0);
-        self.encoder.encode(count, original, &mut self.recovery);
+        let run = count * self.symbol;
+        self.recovery.resize(self.code.recovery * run, 0);
+        let recovery = &mut self.recovery[..];
+        self.encoder.encode(count, &Each(original), |j, shard| shard.write(&mut recovery[j * run..], self.symbol));
     }
 
     /// Recovery symbol `j` of all slivers in the group, one after the other.
@@ -69,6 +80,29 @@ impl Expander {
             originals.map(|bytes| -> &[u8] { bytes }).chain(recovered)
         });
         self.hasher.hash(symbols, leaves);
+    }
+
+    /// Merkle roots of slivers whose source symbols lie one after the other.
+    pub(crate) fn roots_of(&mut self, slivers: &[&[u8]]) -> Vec<Digest> {
+        let (code, symbol) = (self.code, self.symbol);
+        let step = code.recovery * symbol;
+        self.count = slivers.len();
+        self.recovery.resize(slivers.len() * step, 0);
+        let recovery = &mut self.recovery[..];
+        let source = Words(|sliver: usize| slivers[sliver]);
+        self.encoder.encode(slivers.len(), &source, |j, shard| shard.write(&mut recovery[j * symbol..], step));
+        self.leaves.resize(code.total() * LEAVES.div_ceil(code.total()), merkle::EMPTY);
+        let mut roots = Vec::with_capacity(slivers.len());
+        let at_once = self.leaves.len() / code.total();
+        for (slivers, recovery) in slivers.chunks(at_once).zip(recovery.chunks(at_once * step)) {
+            let leaves = &mut self.leaves[..slivers.len() * code.total()];
+            let lines = slivers.iter().zip(recovery.chunks_exact(step));
+            let symbols =
+                lines.flat_map(|(sliver, recovery)| sliver.chunks_exact(symbol).chain(recovery.chunks_exact(symbol)));
+            self.hasher.hash(symbols, leaves);
+            forest::roots(leaves, code.total(), &mut self.scratch, &mut roots);
+        }
+        roots
     }
 
     /// Merkle roots of a group of slivers; `leaves` is working space.

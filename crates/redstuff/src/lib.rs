@@ -84,6 +84,7 @@ mod code;
 mod decode;
 mod encode;
 mod expand;
+mod forest;
 mod hash;
 mod index;
 mod matrix;

@@ -1,5 +1,7 @@
 //! A blob seen as its message matrix, without copying it (spec/encoding.md section 4).
 
+use std::cmp::Ordering;
+
 use crate::{BlobTooLarge, EncodingParams, SymbolSize};
 
 /// The blob's bytes as `rows × columns` symbols, row by row; zeros fill the end.
@@ -11,29 +13,23 @@ pub(crate) struct Matrix<'b> {
     pub(crate) symbol_size: SymbolSize,
     /// Bytes in a symbol.
     pub(crate) symbol: usize,
-    /// Symbols that lie wholly inside the blob.
+    /// Rows that lie wholly inside the blob.
     whole: usize,
-    /// The symbol in which the blob ends, filled up with zeros, and after it a symbol of zeros.
+    /// The row in which the blob ends, filled up with zeros, and after it a row of zeros; as far as there are such rows.
     padding: Vec<u8>,
 }
 
 impl<'b> Matrix<'b> {
     pub(crate) fn new(params: EncodingParams, blob: &'b [u8]) -> Result<Self, BlobTooLarge> {
         let symbol_size = params.symbol_size(u64::try_from(blob.len()).unwrap_or(u64::MAX))?;
-        let symbol = symbol_size.bytes();
-        let (whole_symbols, partial) = blob.split_at(blob.len() - blob.len() % symbol);
-        let mut padding = vec![0; 2 * symbol];
+        let rows = usize::from(params.primary_source_symbols());
+        let columns = usize::from(params.secondary_source_symbols());
+        let row_bytes = columns * symbol_size.bytes();
+        let whole = blob.len() / row_bytes;
+        let partial = &blob[whole * row_bytes..];
+        let mut padding = vec![0; (rows - whole).min(2) * row_bytes];
         padding[..partial.len()].copy_from_slice(partial);
-        Ok(Self {
-            blob,
-            params,
-            rows: usize::from(params.primary_source_symbols()),
-            columns: usize::from(params.secondary_source_symbols()),
-            symbol_size,
-            symbol,
-            whole: whole_symbols.len() / symbol,
-            padding,
-        })
+        Ok(Self { blob, params, rows, columns, symbol_size, symbol: symbol_size.bytes(), whole, padding })
     }
 
     /// Number of shards.
@@ -41,25 +37,29 @@ impl<'b> Matrix<'b> {
         usize::from(self.params.n_shards())
     }
 
-    /// The symbol at a row and a column.
-    pub(crate) fn symbol(&self, row: usize, column: usize) -> &[u8] {
-        debug_assert!(row < self.rows && column < self.columns);
-        let number = row * self.columns + column;
-        match number.cmp(&self.whole) {
-            std::cmp::Ordering::Less => &self.blob[number * self.symbol..][..self.symbol],
-            std::cmp::Ordering::Equal => &self.padding[..self.symbol],
-            std::cmp::Ordering::Greater => &self.padding[self.symbol..],
+    /// Bytes in a row.
+    pub(crate) fn row_bytes(&self) -> usize {
+        self.columns * self.symbol
+    }
+
+    /// Rows that hold bytes of the blob; all later ones are zero.
+    pub(crate) fn rows_held(&self) -> usize {
+        self.blob.len().div_ceil(self.row_bytes())
+    }
+
+    /// A row: a systematic primary sliver.
+    pub(crate) fn row(&self, row: usize) -> &[u8] {
+        let length = self.row_bytes();
+        match row.cmp(&self.whole) {
+            Ordering::Less => &self.blob[row * length..][..length],
+            Ordering::Equal => &self.padding[..length],
+            Ordering::Greater => &self.padding[length..],
         }
     }
 
-    /// A copy of a whole row: a systematic primary sliver.
-    pub(crate) fn row(&self, row: usize) -> Vec<u8> {
-        let length = self.columns * self.symbol;
-        let start = (row * length).min(self.blob.len());
-        let end = (start + length).min(self.blob.len());
-        let mut bytes = Vec::with_capacity(length);
-        bytes.extend_from_slice(&self.blob[start..end]);
-        bytes.resize(length, 0);
-        bytes
+    /// The symbol at a row and a column.
+    pub(crate) fn symbol(&self, row: usize, column: usize) -> &[u8] {
+        debug_assert!(row < self.rows && column < self.columns);
+        &self.row(row)[column * self.symbol..][..self.symbol]
     }
 }

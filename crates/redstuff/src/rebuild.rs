@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::{
     Axis, DecodingSymbol, RecoveryError, Sliver, SliverIndex, VerifiedMetadata, VerifiedSliver,
-    code::{Code, Decoder, Erasures},
+    code::{Code, Decoder, Each, Erasures},
     expand::Expander,
     recovery::{check_index, check_size},
 };
@@ -134,7 +134,10 @@ fn decode_lines(metadata: &VerifiedMetadata, axis: Axis, lines: &[&Line<'_>]) ->
     let count = lines.len();
     let erasures = Erasures::new(code, first.positions.clone());
     let mut restored = vec![0; erasures.missing().len() * count * symbol];
-    Decoder::new(&erasures, symbol).decode(count, |slot, line| lines[line].symbols[slot], &mut restored);
+    let source = Each(|slot: usize, line: usize| lines[line].symbols[slot]);
+    Decoder::new(&erasures, symbol).decode(count, &source, |m, shard| {
+        shard.write(&mut restored[m * count * symbol..], symbol);
+    });
     let data = lines.iter().enumerate().map(|(at, line)| {
         let mut data = vec![0; code.originals * symbol];
         let held = line.positions.iter().copied().zip(line.symbols.iter().copied());

@@ -85,6 +85,25 @@ fn axis() -> impl Strategy<Value = Axis> {
     prop_oneof![Just(Axis::Primary), Just(Axis::Secondary)]
 }
 
+/// Rows past the end of the blob are all alike, and still each has a commitment of its own.
+#[test]
+fn a_wrong_commitment_to_a_row_of_padding_is_seen() {
+    let params = EncodingParams::new(31).unwrap();
+    let blob = [7; 50];
+    let index = |at: u16| SliverIndex::new(at);
+    for wrong in 0..params.primary_source_symbols() {
+        let mut forged = Forged::honest(params, &blob);
+        forged.rows[usize::from(wrong)][20][1] ^= 1;
+        let metadata = forged.metadata(&blob);
+        for used in 0..params.primary_source_symbols() {
+            let used: Vec<SliverIndex> = (0..used).map(index).collect();
+            let seen = !used.contains(&index(wrong));
+            let expected = if seen { Err(InconsistentBlob::Sliver { index: index(wrong) }) } else { Ok(()) };
+            assert_eq!(check_default(&metadata, &blob, &used), expected);
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 

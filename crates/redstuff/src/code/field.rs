@@ -2,10 +2,13 @@
 
 use std::ops::Range;
 
-use reed_solomon_simd::engine::{DefaultEngine, Engine, NoSimd, ShardsRefMut};
+use reed_solomon_simd::engine::{DefaultEngine, Engine, GF_MODULUS, NoSimd, ShardsRefMut, tables};
 
 use super::Block;
 use crate::simd::Level;
+
+/// Blocks that are multiplied on the stack before they are added.
+const PRODUCT_BLOCKS: usize = 32;
 
 /// Transforms over GF(2^16). Shards lie one after the other, `stride` blocks each.
 ///
@@ -27,17 +30,17 @@ impl Field {
         }
     }
 
-    /// Backward transform of shards `0..size`, of which those from `end` on are zero; the first stands at
-    /// position `skew - size` of the domain (`skew` 0 and `size` mean the beginning and the second group).
-    pub(crate) fn ifft(&self, data: &mut [Block], stride: usize, size: usize, end: usize, skew: usize) {
+    /// Backward transform of shards `0..size`, of which those outside `held` are zero; the first stands at position
+    /// `skew` of the domain.
+    pub(crate) fn ifft(&self, data: &mut [Block], stride: usize, size: usize, held: Range<usize>, skew: usize) {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Gfni(field) => field.ifft(data, stride, size, end, skew),
-            Self::Library(engine) => engine.ifft(&mut ShardsRefMut::new(size, stride, data), 0, size, end, skew),
+            Self::Gfni(field) => field.ifft(data, stride, size, held, skew),
+            Self::Library(engine) => engine.ifft(&mut ShardsRefMut::new(size, stride, data), 0, size, held.end, skew),
         }
     }
 
-    /// Forward transform of shards `0..size`, of which only the results in `wanted` are valid.
+    /// Forward transform of shards `0..size`, of which only the results in `wanted` are valid; `skew` as above.
     pub(crate) fn fft(&self, data: &mut [Block], stride: usize, size: usize, wanted: Range<usize>, skew: usize) {
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -63,6 +66,28 @@ impl Field {
             #[cfg(target_arch = "x86_64")]
             Self::Gfni(field) => field.add(to, from),
             Self::Library(_) => reed_solomon_simd::engine::utils::xor(to, from),
+        }
+    }
+
+    /// `to += from / point`, where `point` is the number of a point other than zero.
+    pub(crate) fn add_quotient(&self, to: &mut [Block], from: &[Block], point: usize) {
+        let log = GF_MODULUS - tables::get_exp_log().log[point];
+        if log == GF_MODULUS {
+            // A factor of one.
+            return self.add(to, from);
+        }
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Gfni(field) => field.add_product(to, from, log),
+            Self::Library(engine) => {
+                let mut product = [[0; 64]; PRODUCT_BLOCKS];
+                for (to, from) in to.chunks_mut(PRODUCT_BLOCKS).zip(from.chunks(PRODUCT_BLOCKS)) {
+                    let product = &mut product[..from.len()];
+                    product.copy_from_slice(from);
+                    engine.mul(product, log);
+                    self.add(to, product);
+                }
+            }
         }
     }
 

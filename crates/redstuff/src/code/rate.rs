@@ -7,6 +7,8 @@
 //! polynomial of low degree whatever the missing values are; its derivative at an erased point is the missing value
 //! times the derivative of the locator there.
 
+use std::ops::Range;
+
 use super::{Block, Code, field::Field};
 
 /// Where the shards of a code lie in the domain.
@@ -46,7 +48,7 @@ impl Layout {
         let backward = |chunk: &mut [Block], start: usize| {
             let held = self.chunk.min(originals - start);
             chunk[held * stride..].fill([0; 64]);
-            field.ifft(chunk, stride, self.chunk, held, start + self.chunk);
+            field.ifft(chunk, stride, self.chunk, 0..held, start + self.chunk);
         };
         backward(first, 0);
         for (number, chunk) in rest.chunks_exact_mut(self.chunk * stride).enumerate() {
@@ -63,7 +65,7 @@ impl Layout {
         let Code { originals, recovery } = self.code;
         let (first, rest) = work.split_at_mut(self.chunk * stride);
         first[originals * stride..].fill([0; 64]);
-        field.ifft(first, stride, self.chunk, originals, 0);
+        field.ifft(first, stride, self.chunk, 0..originals, 0);
         for (number, chunk) in rest.chunks_exact_mut(self.chunk * stride).enumerate() {
             let start = (number + 1) * self.chunk;
             if start < recovery {
@@ -75,9 +77,9 @@ impl Layout {
         field.fft(first, stride, self.chunk, 0..recovery.min(self.chunk), self.chunk);
     }
 
-    /// Shards of working space for decoding.
-    pub(crate) fn decode_shards(&self) -> usize {
-        self.end().next_power_of_two()
+    /// Chunks that symbols lie in.
+    fn chunks(&self) -> usize {
+        self.end().div_ceil(self.chunk)
     }
 
     /// The end of all shards in the domain.
@@ -85,7 +87,7 @@ impl Layout {
         self.chunk + if self.high { self.code.originals } else { self.code.recovery }
     }
 
-    /// Which shard of the working space for decoding a symbol of the codeword is.
+    /// Where in the domain a symbol of the codeword lies.
     pub(crate) fn shard(&self, position: usize) -> usize {
         match position.checked_sub(self.code.originals) {
             None if self.high => self.chunk + position,
@@ -95,9 +97,9 @@ impl Layout {
         }
     }
 
-    /// Which shards of the working space for decoding are unknown.
+    /// Which points of the domain are unknown.
     pub(crate) fn erased(&self, received: impl Iterator<Item = usize>) -> Vec<bool> {
-        let mut erased = vec![false; self.decode_shards()];
+        let mut erased = vec![false; self.end().next_power_of_two()];
         // Shards that only fill up the first chunk: zero originals are known, recovery symbols that nobody made are not.
         if self.high {
             erased[..self.chunk].fill(true);
@@ -112,12 +114,97 @@ impl Layout {
         erased
     }
 
-    /// From received shards times their locator values, all other shards zero, to missing originals times theirs.
-    pub(crate) fn decode(&self, field: &Field, work: &mut [Block], stride: usize) {
-        let size = self.decode_shards();
-        let originals = self.shard(0)..self.shard(0) + self.code.originals;
-        field.ifft(work, stride, size, self.end(), 0);
-        field.derivative(work, stride, size);
-        field.fft(work, stride, size, originals, 0);
+    /// How to decode `missing` originals from symbols `received`.
+    pub(crate) fn plan(&self, received: impl Iterator<Item = usize>, missing: &[usize]) -> Plan {
+        let mut chunks = vec![Chunk::default(); self.chunks()];
+        for position in received {
+            let shard = self.shard(position);
+            include(&mut chunks[shard / self.chunk].held, shard % self.chunk);
+        }
+        for position in missing {
+            let shard = self.shard(*position);
+            include(&mut chunks[shard / self.chunk].wanted, shard % self.chunk);
+        }
+        // The values of a chunk are needed until all others are made: one result may take their place, the last one.
+        let mut spare = chunks.len();
+        let last = chunks.iter().rposition(|chunk| !chunk.wanted.is_empty());
+        for (number, chunk) in chunks.iter_mut().enumerate().filter(|(_, chunk)| !chunk.wanted.is_empty()) {
+            chunk.result = if Some(number) == last { number } else { spare };
+            spare += usize::from(Some(number) != last);
+        }
+        Plan { size: self.chunk, chunks, space: spare }
+    }
+}
+
+fn include(range: &mut Range<usize>, at: usize) {
+    let empty = range.start == range.end;
+    *range = if empty { at..at + 1 } else { range.start.min(at)..range.end.max(at + 1) };
+}
+
+/// What a decoding does with a chunk of the domain.
+#[derive(Debug, Clone, Default)]
+struct Chunk {
+    /// Within the chunk, the received shards; none, if there are none.
+    held: Range<usize>,
+    /// Within the chunk, the missing originals.
+    wanted: Range<usize>,
+    /// Which chunk of the working space they are left in.
+    result: usize,
+}
+
+/// A decoding, chunk by chunk. The layers that join chunks, there and back, and the derivative between them are one
+/// small matrix: see the algorithm.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// Shards in a chunk.
+    size: usize,
+    chunks: Vec<Chunk>,
+    /// Chunks of working space.
+    space: usize,
+}
+
+impl Plan {
+    /// Shards of working space.
+    pub(crate) fn shards(&self) -> usize {
+        self.space * self.size
+    }
+
+    /// Whether a shard that was not received must be filled with zeros.
+    pub(crate) fn reads(&self, shard: usize) -> bool {
+        self.chunks.get(shard / self.size).is_some_and(|chunk| !chunk.held.is_empty())
+    }
+
+    /// Which shard of the working space the original at this shard of the domain is left in.
+    pub(crate) fn result(&self, shard: usize) -> usize {
+        self.chunks[shard / self.size].result * self.size + shard % self.size
+    }
+
+    /// From received shards times their locator values, other shards of their chunks zero, to missing originals
+    /// times theirs.
+    pub(crate) fn run(&self, field: &Field, work: &mut [Block], stride: usize) {
+        let blocks = self.size * stride;
+        let received = || self.chunks.iter().enumerate().filter(|(_, chunk)| !chunk.held.is_empty());
+        for (number, chunk) in received() {
+            let values = &mut work[number * blocks..][..blocks];
+            field.ifft(values, stride, self.size, chunk.held.clone(), number * self.size);
+        }
+        for (number, chunk) in self.chunks.iter().enumerate().filter(|(_, chunk)| !chunk.wanted.is_empty()) {
+            let to = chunk.result * blocks;
+            match (chunk.held.is_empty(), chunk.result == number) {
+                (true, _) => work[to..to + blocks].fill([0; 64]),
+                (false, true) => {}
+                (false, false) => work.copy_within(number * blocks..(number + 1) * blocks, to),
+            }
+            if !chunk.held.is_empty() {
+                field.derivative(&mut work[to..to + blocks], stride, self.size);
+            }
+            for (other, _) in received().filter(|(other, _)| *other != number) {
+                let [result, values] = work
+                    .get_disjoint_mut([to..to + blocks, other * blocks..(other + 1) * blocks])
+                    .expect("a result takes the place of its own chunk, or one of its own");
+                field.add_quotient(result, values, number ^ other);
+            }
+            field.fft(&mut work[to..to + blocks], stride, self.size, chunk.wanted.clone(), number * self.size);
+        }
     }
 }

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::simd::Level;
 
 fn encode(code: Code, symbol: usize, words: &[Vec<Vec<u8>>]) -> Vec<Vec<Vec<u8>>> {
     let results: Vec<_> = Level::available().map(|level| encode_at(level, code, symbol, words)).collect();
@@ -11,8 +12,24 @@ fn encode(code: Code, symbol: usize, words: &[Vec<Vec<u8>>]) -> Vec<Vec<Vec<u8>>
 fn encode_at(level: Level, code: Code, symbol: usize, words: &[Vec<Vec<u8>>]) -> Vec<Vec<Vec<u8>>> {
     let count = words.len();
     let mut recovery = vec![0xee; code.recovery * count * symbol];
-    Encoder::at_level(level, code, symbol).encode(count, |i, word| &words[word][i], &mut recovery);
+    Encoder::at_level(level, code, symbol).encode(
+        count,
+        &Each(|i: usize, word: usize| &words[word][i][..]),
+        |j, shard| {
+            shard.write(&mut recovery[j * count * symbol..], symbol);
+        },
+    );
+    // The same from symbols that lie in order of codeword, written in that order, too.
+    let lines: Vec<Vec<u8>> = words.iter().map(|word| word.concat()).collect();
+    let mut transposed = vec![0xee; recovery.len()];
+    Encoder::at_level(level, code, symbol).encode(count, &Words(|word: usize| &lines[word][..]), |j, shard| {
+        shard.write(&mut transposed[j * symbol..], code.recovery * symbol);
+    });
+    let at_transposed = |j: usize, word: usize| &transposed[(word * code.recovery + j) * symbol..][..symbol];
     let at = |j: usize, word: usize| recovery[(j * count + word) * symbol..][..symbol].to_vec();
+    for (j, word) in (0..code.recovery).flat_map(|j| (0..count).map(move |word| (j, word))) {
+        assert_eq!(at(j, word), at_transposed(j, word));
+    }
     (0..count).map(|word| (0..code.recovery).map(|j| at(j, word)).collect()).collect()
 }
 
@@ -105,28 +122,23 @@ proptest! {
         for level in Level::available() {
             let mut decoder = Decoder::at_level(level, &erasures, symbol);
             let mut restored = vec![0; erasures.missing().len() * count * symbol];
-            decoder.decode(count, |slot, word| &words[word][positions[slot]], &mut restored);
+            let each = Each(|slot: usize, word: usize| &words[word][positions[slot]][..]);
+            decoder.decode(count, &each, |m, shard| shard.write(&mut restored[m * count * symbol..], symbol));
+            let runs: Vec<Vec<u8>> = positions
+                .iter()
+                .map(|position| words.iter().flat_map(|word| word[*position].clone()).collect())
+                .collect();
+            let mut again = vec![0; restored.len()];
+            decoder.decode(count, &Runs(|slot: usize| &runs[slot][..]), |m, shard| {
+                shard.write(&mut again[m * count * symbol..], symbol);
+            });
+            prop_assert_eq!(&restored, &again);
             for (m, i) in erasures.missing().iter().enumerate() {
                 for (word, symbols) in words.iter().enumerate() {
                     let got = &restored[(m * count + word) * symbol..][..symbol];
                     prop_assert_eq!(got, &symbols[*i], "{}", level.name());
                 }
             }
-        }
-    }
-}
-
-#[test]
-fn stripes_cover_the_symbol() {
-    for symbol in [2usize, 64, 130, 1000, 4096, 65_534] {
-        for max in [1usize, 64, 100, 1024, 1 << 20] {
-            let mut next = 0;
-            for (offset, length) in stripes(symbol, max) {
-                assert_eq!(offset, next);
-                assert!(offset % 64 == 0 && length > 0 && length <= max.next_multiple_of(64));
-                next += length;
-            }
-            assert_eq!(next, symbol);
         }
     }
 }

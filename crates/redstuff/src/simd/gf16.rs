@@ -63,11 +63,11 @@ impl Gf16 {
         Self { simd, matrices, skew: tables::get_skew() }
     }
 
-    /// Backward transform of shards `0..size`, of which those from `end` on are zero.
-    pub(crate) fn ifft(&self, data: &mut [Block], stride: usize, size: usize, end: usize, skew: usize) {
+    /// Backward transform of shards `0..size`, of which those outside `held` are zero.
+    pub(crate) fn ifft(&self, data: &mut [Block], stride: usize, size: usize, held: Range<usize>, skew: usize) {
         self.slices(data, stride, size, skew, |transform| {
             // SAFETY: `self.simd` proves the features; `slices` checked that the shards lie within `data`.
-            unsafe { transform.backward(0, size, end) }
+            unsafe { transform.backward(0, size, &held) }
         });
     }
 
@@ -82,9 +82,11 @@ impl Gf16 {
     fn slices(&self, data: &mut [Block], stride: usize, size: usize, skew: usize, run: impl Fn(&Transform<'_>)) {
         assert!(size.is_power_of_two() && data.len() >= size * stride && size + skew <= GF_ORDER);
         let Avx512(()) = self.simd;
-        for first in (0..stride).step_by(SLICE) {
+        // Slices of equal length: a short one takes as many factors as a long one.
+        let slice = stride.div_ceil(stride.div_ceil(SLICE).max(1)).max(1);
+        for first in (0..stride).step_by(slice) {
             let at = data[first..].as_mut_ptr().cast();
-            run(&Transform { field: self, at, stride, blocks: SLICE.min(stride - first), skew });
+            run(&Transform { field: self, at, stride, blocks: slice.min(stride - first), skew });
         }
     }
 
@@ -93,6 +95,13 @@ impl Gf16 {
         let Avx512(()) = self.simd;
         // SAFETY: `self.simd` proves the features.
         unsafe { mul(data, &self.matrices[usize::from(log)]) }
+    }
+
+    /// `to += factor · from`, for the factor with this logarithm.
+    pub(crate) fn add_product(&self, to: &mut [Block], from: &[Block], log: u16) {
+        let Avx512(()) = self.simd;
+        // SAFETY: `self.simd` proves the features.
+        unsafe { add_multiple(to, from, &self.matrices[usize::from(log)]) }
     }
 
     /// `to += from`
@@ -162,6 +171,19 @@ fn mul(data: &mut [Block], matrices: &Matrices) {
     }
 }
 
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,gfni")]
+fn add_multiple(to: &mut [Block], from: &[Block], matrices: &Matrices) {
+    let factor = factor(matrices);
+    for (to, from) in to.iter_mut().zip(from) {
+        let at = to.as_mut_ptr().cast();
+        // SAFETY: blocks have 64 bytes.
+        unsafe {
+            let sum = add_product(_mm512_loadu_si512(at), _mm512_loadu_si512(from.as_ptr().cast()), factor);
+            _mm512_storeu_si512(at, sum);
+        }
+    }
+}
+
 #[target_feature(enable = "avx512f")]
 fn add(to: &mut [Block], from: &[Block]) {
     for (to, from) in to.iter_mut().zip(from) {
@@ -228,15 +250,17 @@ impl Transform<'_> {
     /// # Safety
     /// The features; shards `first..first + size` lie within the data.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,gfni")]
-    unsafe fn backward(&self, first: usize, size: usize, end: usize) {
+    unsafe fn backward(&self, first: usize, size: usize, held: &Range<usize>) {
         // SAFETY: all parts are within `first..first + size`.
         unsafe {
             match size {
                 1 => {}
                 2 => self.two::<false>(first),
                 _ => {
-                    for quarter in (first..first + size).step_by(size / 4).take_while(|quarter| *quarter < end) {
-                        self.backward(quarter, size / 4, end);
+                    for quarter in (first..first + size).step_by(size / 4) {
+                        if quarter < held.end && quarter + size / 4 > held.start {
+                            self.backward(quarter, size / 4, held);
+                        }
                     }
                     self.four::<false>(first, size / 4);
                 }

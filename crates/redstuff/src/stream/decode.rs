@@ -15,7 +15,7 @@ use std::ops::Range;
 use self::{rows::RowCheck, strips::Strips};
 use crate::{
     Axis, DecodeError, InconsistentBlob, SliverIndex, VerifiedMetadata,
-    code::{Code, Decoder, Erasures},
+    code::{Code, Decoder, Erasures, Runs},
 };
 
 /// Slivers of one axis that were verified, and room for the rows of a blob; used by many threads at once.
@@ -135,7 +135,9 @@ impl<S: DecodeSpace + ?Sized> Work<'_, S> {
                 self.space.read_sliver(*sliver, offset, bytes).map_err(DecodeRowsError::Space)?;
             }
             output.resize(missing.len() * width, 0);
-            decoder.decode(strip.len(), |slot, column| &source[slot * width + column * symbol..][..symbol], output);
+            decoder.decode(strip.len(), &Runs(|slot: usize| &source[slot * width..]), |m, shard| {
+                shard.write(&mut output[m * width..], symbol);
+            });
             for (row, bytes) in missing.iter().zip(output.chunks_exact(width)) {
                 if rows.contains(&row.get()) {
                     self.space.write_row(*row, offset, bytes).map_err(DecodeRowsError::Space)?;
@@ -156,30 +158,29 @@ impl<S: DecodeSpace + ?Sized> Work<'_, S> {
         let columns = usize::from(self.metadata.params().secondary_source_symbols());
         let systematic = self.taken.iter().take_while(|column| column.at() < columns).count();
         let missing = self.erasures.missing();
-        // The columns at hand that are no part of the rows, those decoded, the row, and what it is continued by.
-        let each = (2 * missing.len() + usize::from(self.metadata.params().n_shards())) * symbol;
+        // The columns at hand that are no part of the rows, the row, and what it is continued by.
+        let each = (missing.len() + usize::from(self.metadata.params().n_shards())) * symbol;
         let strips = Strips::new(rows.len(), symbol, each, self.options.ceiling);
         let worker = || {
             let check = self.options.is_checked.then(|| RowCheck::new(self.metadata));
-            (Decoder::new(&self.erasures, symbol), check, Vec::new(), Vec::new(), Vec::new())
+            (Decoder::new(&self.erasures, symbol), check, Vec::new(), Vec::new())
         };
-        strips.run(worker, |(decoder, check, source, output, woven), strip| {
+        strips.run(worker, |(decoder, check, source, woven), strip| {
             let first = usize::from(rows.start) + strip.start;
             let (offset, height) = ((first * symbol) as u64, strip.len() * symbol);
             source.resize(self.taken.len() * height, 0);
             for (sliver, bytes) in self.taken.iter().zip(source.chunks_exact_mut(height)) {
                 self.space.read_sliver(*sliver, offset, bytes).map_err(DecodeRowsError::Space)?;
             }
-            output.resize(missing.len() * height, 0);
-            decoder.decode(strip.len(), |slot, row| &source[slot * height + row * symbol..][..symbol], output);
             woven.resize(strip.len() * columns * symbol, 0);
-            let held = self.taken[..systematic].iter().map(|column| column.at()).zip(source.chunks_exact(height));
-            let decoded = missing.iter().copied().zip(output.chunks_exact(height));
-            for (column, symbols) in held.chain(decoded) {
+            for (column, symbols) in self.taken[..systematic].iter().zip(source.chunks_exact(height)) {
                 for (row, bytes) in symbols.chunks_exact(symbol).enumerate() {
-                    woven[(row * columns + column) * symbol..][..symbol].copy_from_slice(bytes);
+                    woven[(row * columns + column.at()) * symbol..][..symbol].copy_from_slice(bytes);
                 }
             }
+            decoder.decode(strip.len(), &Runs(|slot: usize| &source[slot * height..]), |m, shard| {
+                shard.write(&mut woven[missing[m] * symbol..], columns * symbol);
+            });
             let strip: Vec<SliverIndex> = (first..first + strip.len()).map(index).collect();
             if let Some(check) = check {
                 check.rows(&strip, woven)?;

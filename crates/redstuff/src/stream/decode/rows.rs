@@ -10,10 +10,8 @@ use crate::{
 /// Checks rows, some at a time; one for each thread.
 pub(super) struct RowCheck<'m> {
     metadata: &'m VerifiedMetadata,
-    symbol: usize,
     row_bytes: usize,
     expander: Expander,
-    leaves: Vec<Digest>,
 }
 
 impl<'m> RowCheck<'m> {
@@ -21,10 +19,8 @@ impl<'m> RowCheck<'m> {
         let symbol = metadata.symbol_size().bytes();
         Self {
             metadata,
-            symbol,
             row_bytes: metadata.sliver_bytes(Axis::Primary),
             expander: Expander::new(Axis::Primary, metadata.params(), symbol),
-            leaves: Vec::new(),
         }
     }
 
@@ -57,15 +53,15 @@ impl<'m> RowCheck<'m> {
     /// Checks rows that lie one after the other in `bytes`. What lies past the end of the blob becomes zeros, as it is
     /// no part of what a reader returns.
     pub(super) fn rows(&mut self, rows: &[SliverIndex], bytes: &mut [u8]) -> Result<(), InconsistentBlob> {
-        let (symbol, row_bytes) = (self.symbol, self.row_bytes);
+        let row_bytes = self.row_bytes;
         for (row, bytes) in rows.iter().zip(bytes.chunks_exact_mut(row_bytes)) {
             let start = (row.at() * row_bytes) as u64;
             let inside = self.metadata.unencoded_length().saturating_sub(start);
             let inside = usize::try_from(inside).unwrap_or(usize::MAX).min(row_bytes);
             bytes[inside..].fill(0);
         }
-        let original = |column: usize, row: usize| &bytes[row * row_bytes + column * symbol..][..symbol];
-        let roots = self.expander.roots(rows.len(), original, &mut self.leaves);
+        let slivers: Vec<&[u8]> = bytes.chunks_exact(row_bytes).collect();
+        let roots = self.expander.roots_of(&slivers);
         let wrong =
             |(row, root): &(&SliverIndex, &Digest)| *root != self.metadata.hash_of(Axis::Primary, **row).value();
         match rows.iter().zip(&roots).find(wrong) {

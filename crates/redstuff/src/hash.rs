@@ -1,15 +1,11 @@
 //! BLAKE2b-256, one input at a time or many at once.
 //!
 //! Hashing is most of the work of an encode: `n²` leaves and twice as many inner nodes. Inputs of one length go
-//! through the processor's vectors side by side, one in each lane: eight with AVX-512 ([`crate::simd`]), otherwise
-//! what `blake2b_simd::many` finds, which wants them laid out in slots, prefix included.
+//! through the processor's vectors side by side, one in each lane ([`crate::simd`]).
 
 use std::sync::{LazyLock, OnceLock};
 
-use blake2b_simd::{
-    Params,
-    many::{HashManyJob, hash_many},
-};
+use blake2b_simd::Params;
 
 use crate::{merkle::EMPTY, simd::Level};
 
@@ -20,12 +16,6 @@ pub type Digest = [u8; 32];
 pub(crate) const LEAF_PREFIX: u8 = 0;
 /// First byte of a hashed inner node.
 pub(crate) const INNER_PREFIX: u8 = 1;
-/// Nodes that are hashed as a group.
-const LANES: usize = 8;
-/// Jobs given to `blake2b_simd` at once: a few times the number of its lanes, small enough for the stack.
-const JOBS: usize = 16;
-/// Slots are filled up to about this many bytes before they are hashed, to stay inside the cache.
-const SLOT_BYTES: usize = 64 * 1024;
 
 static PARAMS: LazyLock<Params> = LazyLock::new(|| {
     let mut params = Params::new();
@@ -50,94 +40,39 @@ pub(crate) fn inner(left: &Digest, right: &Digest) -> Digest {
     digest(&state.update(&[INNER_PREFIX]).update(left).update(right).finalize())
 }
 
-/// Hashes each `slot`-byte piece of `slots`, prefix included, and passes on the results in order.
-fn hash_slots(level: Level, slots: &[u8], slot: usize, mut out: impl FnMut(Digest)) {
-    if level == Level::Portable {
-        return slots.chunks_exact(slot).for_each(|message| out(hash(message)));
-    }
-    for group in slots.chunks(slot * JOBS) {
-        let count = group.len() / slot;
-        // Jobs past the end repeat the last slot and are not run.
-        let mut jobs: [HashManyJob<'_>; JOBS] = std::array::from_fn(|i| {
-            let at = i.min(count - 1) * slot;
-            HashManyJob::new(&PARAMS, &group[at..at + slot])
-        });
-        hash_many(jobs[..count].iter_mut());
-        for job in &jobs[..count] {
-            out(digest(&job.to_hash()));
-        }
-    }
-}
-
 /// Replaces `left[i]` by `inner(left[i], right[i])`; without right ones they are [`EMPTY`].
+///
+/// # Panics
+/// Unless there are as many right ones, if any.
 pub(crate) fn join(level: Level, left: &mut [Digest], right: Option<&[Digest]>) {
-    let empty = [EMPTY; LANES];
-    for (number, left) in left.chunks_mut(LANES).enumerate() {
-        let right = right.map_or(&empty[..left.len()], |right| &right[number * LANES..][..left.len()]);
-        match (level, <&[Digest; LANES]>::try_from(&*left), <&[Digest; LANES]>::try_from(right)) {
-            #[cfg(target_arch = "x86_64")]
-            (Level::Avx512(simd), Ok(lefts), Ok(rights)) => {
-                let joined = simd.join(lefts, rights);
-                left.copy_from_slice(&joined);
-            }
-            _ => {
-                let mut joined = empty;
-                join_some(level, left, right, &mut joined[..left.len()]);
-                left.copy_from_slice(&joined[..left.len()]);
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512(simd) => simd.join(left, right),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2(simd) => simd.join(left, right),
+        Level::Portable => {
+            for (i, node) in left.iter_mut().enumerate() {
+                *node = inner(node, right.map_or(&EMPTY, |right| &right[i]));
             }
         }
     }
-}
-
-/// At most [`LANES`] of them.
-fn join_some(level: Level, left: &[Digest], right: &[Digest], out: &mut [Digest]) {
-    #[cfg(target_arch = "x86_64")]
-    if let (Level::Avx512(simd), 3..) = (level, left.len()) {
-        let mut pairs = [[EMPTY; LANES]; 2];
-        pairs[0][..left.len()].copy_from_slice(left);
-        pairs[1][..right.len()].copy_from_slice(right);
-        let [left, right] = &pairs;
-        return out.copy_from_slice(&simd.join(left, right)[..out.len()]);
-    }
-    const SLOT: usize = 65;
-    let mut slots = [INNER_PREFIX; SLOT * LANES];
-    for (slot, (left, right)) in slots.chunks_exact_mut(SLOT).zip(left.iter().zip(right)) {
-        slot[1..33].copy_from_slice(left);
-        slot[33..].copy_from_slice(right);
-    }
-    let mut out = out.iter_mut();
-    hash_slots(level, &slots[..SLOT * left.len()], SLOT, |digest| put(&mut out, digest));
 }
 
 /// Replaces the front of `nodes` by the parents of neighbours; a last one without neighbour is joined with [`EMPTY`].
 /// Returns how many parents there are.
 pub(crate) fn fold(level: Level, nodes: &mut [Digest]) -> usize {
-    let parents = nodes.len().div_ceil(2);
-    // A group reads its children before it writes, and never writes past what it has read.
-    for first in (0..parents).step_by(LANES) {
-        let children = &nodes[2 * first..nodes.len().min(2 * (first + LANES))];
-        let mut group = [EMPTY; LANES];
-        match (level, <&[Digest; 2 * LANES]>::try_from(children)) {
-            #[cfg(target_arch = "x86_64")]
-            (Level::Avx512(simd), Ok(children)) => group = simd.parents(children),
-            _ => {
-                let mut halves = [[EMPTY; LANES]; 2];
-                for (i, child) in children.iter().enumerate() {
-                    halves[i % 2][i / 2] = *child;
-                }
-                let count = children.len().div_ceil(2);
-                join_some(level, &halves[0][..count], &halves[1][..count], &mut group[..count]);
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512(simd) => simd.fold(nodes),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2(simd) => simd.fold(nodes),
+        Level::Portable => {
+            let parents = nodes.len().div_ceil(2);
+            for i in 0..parents {
+                nodes[i] = inner(&nodes[2 * i], nodes.get(2 * i + 1).unwrap_or(&EMPTY));
             }
+            parents
         }
-        let count = LANES.min(parents - first);
-        nodes[first..first + count].copy_from_slice(&group[..count]);
-    }
-    parents
-}
-
-fn put<'d>(out: &mut impl Iterator<Item = &'d mut Digest>, digest: Digest) {
-    if let Some(slot) = out.next() {
-        *slot = digest;
     }
 }
 
@@ -164,11 +99,11 @@ pub(crate) fn expect_leaves(leaf_bytes: usize, count: usize) {
     }
 }
 
-/// Hashes leaves of one length, many at once. Owns its buffer so that it can be reused.
+/// Hashes leaves of one length, many at once.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct LeafHasher {
     level: Level,
-    slot: usize,
-    slots: Vec<u8>,
+    leaf_bytes: usize,
 }
 
 impl LeafHasher {
@@ -178,20 +113,15 @@ impl LeafHasher {
     }
 
     fn at_level(level: Level, leaf_bytes: usize) -> Self {
-        let slot = leaf_bytes + 1;
-        let count = (SLOT_BYTES / slot).clamp(LANES, 8 * JOBS);
-        // Every slot begins with the prefix and keeps it.
-        let slots =
-            if matches!(level, Level::Portable | Level::Avx2) { vec![LEAF_PREFIX; slot * count] } else { Vec::new() };
-        Self { level, slot, slots }
+        Self { level, leaf_bytes }
     }
 
     /// Writes the hash of each leaf, in order.
     ///
     /// # Panics
-    /// Unless there are as many leaves as room for hashes.
-    pub(crate) fn hash<'a>(&mut self, leaves: impl Iterator<Item = &'a [u8]>, out: &mut [Digest]) {
-        match PAIRS.get().filter(|_| self.slot == 3) {
+    /// Unless there are as many leaves as room for hashes, all of the hasher's length.
+    pub(crate) fn hash<'a>(self, leaves: impl Iterator<Item = &'a [u8]>, out: &mut [Digest]) {
+        match PAIRS.get().filter(|_| self.leaf_bytes == 2) {
             None => self.compute(leaves, out),
             Some(table) => {
                 for (leaf, out) in leaves.zip(out) {
@@ -203,27 +133,13 @@ impl LeafHasher {
         }
     }
 
-    fn compute<'a>(&mut self, mut leaves: impl Iterator<Item = &'a [u8]>, out: &mut [Digest]) {
-        #[cfg(target_arch = "x86_64")]
-        if let Level::Avx512(simd) = self.level {
-            for out in out.chunks_mut(LANES) {
-                let first = leaves.next().expect("a leaf for each hash");
-                let mut group = [first; LANES];
-                for slot in &mut group[1..out.len()] {
-                    *slot = leaves.next().expect("a leaf for each hash");
-                }
-                out.copy_from_slice(&simd.leaves(&group)[..out.len()]);
-            }
-            return;
-        }
-        let room = self.slots.len() / self.slot;
-        for out in out.chunks_mut(room) {
-            for slot in self.slots.chunks_exact_mut(self.slot).take(out.len()) {
-                slot[1..].copy_from_slice(leaves.next().expect("a leaf for each hash"));
-            }
-            let filled = self.slot * out.len();
-            let mut out = out.iter_mut();
-            hash_slots(self.level, &self.slots[..filled], self.slot, |digest| put(&mut out, digest));
+    fn compute<'a>(self, mut leaves: impl Iterator<Item = &'a [u8]>, out: &mut [Digest]) {
+        match self.level {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512(simd) => simd.leaves(self.leaf_bytes, leaves, out),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2(simd) => simd.leaves(self.leaf_bytes, leaves, out),
+            Level::Portable => out.fill_with(|| leaf(leaves.next().expect("a leaf for each hash"))),
         }
     }
 }
@@ -236,7 +152,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn many_leaves_equal_one_by_one(size in 0usize..700, count in 1usize..40, seed: u8) {
+        fn many_leaves_equal_one_by_one(size in 0usize..700, count in 1usize..70, seed: u8) {
             let byte = |i: usize, k: usize| (i * 31 + k * 7 + usize::from(seed)).to_le_bytes()[0];
             let leaves: Vec<Vec<u8>> = (0..count).map(|i| (0..size).map(|k| byte(i, k)).collect()).collect();
             let expected: Vec<Digest> = leaves.iter().map(|bytes| leaf(bytes)).collect();

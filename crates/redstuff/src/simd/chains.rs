@@ -8,43 +8,19 @@
 //! kept by the caller.
 #![allow(unsafe_code)]
 
-use super::Level;
+pub(crate) use super::blake2b::BLOCK;
+use super::{
+    Level,
+    blake2b::{INITIAL, IV, SIGMA},
+};
 use crate::hash::{Digest, LEAF_PREFIX};
 
 /// Messages in one group.
 pub(crate) const LANES: usize = 8;
-/// Bytes that a compression takes in.
-pub(crate) const BLOCK: usize = 128;
 /// Bytes that a message's state takes.
 pub(crate) const CELL_BYTES: usize = size_of::<Chains>() / LANES;
 /// Messages that the code without intrinsics takes together: a 256-bit register of words.
 const WIDTH: usize = 4;
-
-pub(super) const IV: [u64; 8] = [
-    0x6a09_e667_f3bc_c908,
-    0xbb67_ae85_84ca_a73b,
-    0x3c6e_f372_fe94_f82b,
-    0xa54f_f53a_5f1d_36f1,
-    0x510e_527f_ade6_82d1,
-    0x9b05_688c_2b3e_6c1f,
-    0x1f83_d9ab_fb41_bd6b,
-    0x5be0_cd19_137e_2179,
-];
-/// First word of the parameters: output of 32 bytes, no key, sequential mode.
-pub(super) const PARAMETERS: u64 = 0x0101_0020;
-
-pub(super) const SIGMA: [[usize; 16]; 10] = [
-    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
-    [14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3],
-    [11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4],
-    [7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8],
-    [9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13],
-    [2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9],
-    [12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11],
-    [13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10],
-    [6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5],
-    [10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0],
-];
 
 /// Which part of the messages a piece is.
 #[derive(Debug, Clone, Copy)]
@@ -67,9 +43,7 @@ pub(crate) struct Chains {
 impl Chains {
     /// Before the first piece.
     pub(crate) fn new() -> Self {
-        let mut words = IV.map(|word| [word; LANES]);
-        words[0] = [IV[0] ^ PARAMETERS; LANES];
-        Self { words, left: [LEAF_PREFIX; LANES] }
+        Self { words: INITIAL.map(|word| [word; LANES]), left: [LEAF_PREFIX; LANES] }
     }
 
     /// Goes on with a piece of each leaf.
@@ -82,11 +56,9 @@ impl Chains {
         assert!(part.last || length.is_multiple_of(BLOCK));
         match level {
             Level::Portable => self.absorb_lanes(pieces, part),
-            // SAFETY: this level is chosen only if the processor has it.
+            // SAFETY: the level is a proof of the instructions.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => unsafe { avx2(self, pieces, part) },
-            #[cfg(not(target_arch = "x86_64"))]
-            Level::Avx2 => self.absorb_lanes(pieces, part),
+            Level::Avx2(_) => unsafe { avx2(self, pieces, part) },
             // SAFETY: the level is a proof of the instructions; all pieces have `length` bytes.
             #[cfg(target_arch = "x86_64")]
             Level::Avx512(_) => unsafe { wide::absorb(&mut self.words, &self.left, pieces, length, part) },
@@ -244,12 +216,12 @@ mod wide {
         let mut start = 0;
         while start + BLOCK < total || (part.last && start < total) {
             // SAFETY: as this function's.
-            let mut m = unsafe { blake2b::message(pieces, start, length) };
+            let mut m = unsafe { blake2b::message_of_eight(pieces, start, length) };
             if start == 0 {
                 m[0] = _mm512_or_si512(m[0], left);
             }
             let end = total.min(start + BLOCK);
-            blake2b::compress::<16>(&mut h, &m, part.done + end, end == total && part.last);
+            blake2b::compress_eight(&mut h, &m, part.done + end, end == total && part.last);
             start += BLOCK;
         }
         for (row, words) in h.iter().zip(words.iter_mut()) {

@@ -3,14 +3,13 @@
 //! | level | hashing | arithmetic in GF(2^16) |
 //! |---|---|---|
 //! | `portable` | one message at a time | tables of `reed-solomon-simd` (NEON there on ARM) |
-//! | `avx2` | four messages at a time (`blake2b_simd::many`) | AVX2 of `reed-solomon-simd` |
-//! | `avx512` | eight messages at a time ([`blake2b`]) | GFNI: a product is two instructions ([`gf16`]) |
+//! | `avx2` | four messages at a time ([`blake2b`]) | AVX2 of `reed-solomon-simd` |
+//! | `avx512` | sixteen messages at a time ([`blake2b`]) | GFNI: a product is two instructions ([`gf16`]) |
 //!
 //! The environment variable `FLOE_SIMD` names a level to be used instead of the best one; a level that the processor
 //! does not have falls back to the best one below it. All levels give the same bytes.
 
-#[cfg(target_arch = "x86_64")]
-pub(crate) mod blake2b;
+mod blake2b;
 pub(crate) mod chains;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod gf16;
@@ -35,13 +34,26 @@ impl Avx512 {
     }
 }
 
+/// Proof that the processor has AVX2 (Intel since 2013, AMD since 2015).
+#[cfg(target_arch = "x86_64")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Avx2(());
+
+#[cfg(target_arch = "x86_64")]
+impl Avx2 {
+    fn detect() -> Option<Self> {
+        is_x86_feature_detected!("avx2").then_some(Self(()))
+    }
+}
+
 /// A level of vector instructions that this processor has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
     /// Nothing beyond what the dependencies choose by themselves for single operations.
     Portable,
     /// 256-bit vectors.
-    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
     /// 512-bit vectors and GFNI.
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
@@ -64,16 +76,16 @@ impl Level {
     /// All levels of this processor, from the best down.
     pub(crate) fn available() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
-        let (wide, avx2) = (Avx512::detect().map(Self::Avx512), is_x86_feature_detected!("avx2"));
+        let vectors = [Avx512::detect().map(Self::Avx512), Avx2::detect().map(Self::Avx2)];
         #[cfg(not(target_arch = "x86_64"))]
-        let (wide, avx2) = (None, false);
-        wide.into_iter().chain(avx2.then_some(Self::Avx2)).chain([Self::Portable])
+        let vectors = [];
+        vectors.into_iter().flatten().chain([Self::Portable])
     }
 
     fn choose(wanted: Option<&str>) -> Self {
         let at_most = |level: &Self| match wanted {
             Some("portable") => *level == Self::Portable,
-            Some("avx2") => matches!(level, Self::Portable | Self::Avx2),
+            Some("avx2") => level.name() != "avx512",
             _ => true,
         };
         Self::available().find(at_most).unwrap_or(Self::Portable)
@@ -83,7 +95,8 @@ impl Level {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
-            Self::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(_) => "avx512",
         }

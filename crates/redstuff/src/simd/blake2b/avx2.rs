@@ -1,0 +1,277 @@
+//! Four messages of one length at once with AVX2: message `i` in lane `i` of every 256-bit register.
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+use super::{super::Avx2, BLOCK, INITIAL, IV, SIGMA};
+use crate::{
+    hash::{self, Digest, INNER_PREFIX, LEAF_PREFIX},
+    merkle::EMPTY,
+};
+
+/// Messages that are hashed together.
+const LANES: usize = 4;
+
+impl Avx2 {
+    /// Writes `H(0x00 ‖ leaf)` of each leaf.
+    ///
+    /// # Panics
+    /// Unless there are as many leaves as room for hashes, all of `length` bytes.
+    pub(crate) fn leaves<'a>(self, length: usize, mut leaves: impl Iterator<Item = &'a [u8]>, out: &mut [Digest]) {
+        for out in out.chunks_mut(LANES) {
+            let mut next = || leaves.next().expect("a leaf for each hash");
+            let mut group = [next(); LANES];
+            group[1..out.len()].fill_with(next);
+            assert!(group.iter().all(|leaf| leaf.len() == length), "leaves of {length} bytes");
+            // SAFETY: `self` proves that the processor has the instructions.
+            let digests = unsafe { hash_leaves(&group, length) };
+            out.copy_from_slice(&digests[..out.len()]);
+        }
+    }
+
+    /// Replaces the front of `nodes` by the parents of neighbours; a last one without neighbour is joined with
+    /// [`EMPTY`]. Returns how many parents there are.
+    pub(crate) fn fold(self, nodes: &mut [Digest]) -> usize {
+        let parents = nodes.len().div_ceil(2);
+        // A group reads its children before it writes, and never writes past what it has read.
+        for first in (0..parents).step_by(LANES) {
+            let children = &nodes[2 * first..nodes.len().min(2 * (first + LANES))];
+            let mut halves = [[EMPTY; LANES]; 2];
+            for (i, child) in children.iter().enumerate() {
+                halves[i % 2][i / 2] = *child;
+            }
+            let count = LANES.min(parents - first);
+            let [left, right] = &halves;
+            nodes[first..first + count].copy_from_slice(&self.parents(left, right, count)[..count]);
+        }
+        parents
+    }
+
+    /// Replaces `left[i]` by `H(0x01 ‖ left[i] ‖ right[i])`; without right ones they are [`EMPTY`].
+    ///
+    /// # Panics
+    /// Unless there are as many right ones, if any.
+    pub(crate) fn join(self, left: &mut [Digest], right: Option<&[Digest]>) {
+        assert!(right.is_none_or(|right| right.len() == left.len()));
+        for (number, left) in left.chunks_mut(LANES).enumerate() {
+            let mut halves = [[EMPTY; LANES]; 2];
+            halves[0][..left.len()].copy_from_slice(left);
+            if let Some(right) = right {
+                halves[1][..left.len()].copy_from_slice(&right[LANES * number..][..left.len()]);
+            }
+            let [lefts, rights] = &halves;
+            left.copy_from_slice(&self.parents(lefts, rights, left.len())[..left.len()]);
+        }
+    }
+
+    /// Parents of at least the first `count`.
+    fn parents(self, left: &[Digest; LANES], right: &[Digest; LANES], count: usize) -> [Digest; LANES] {
+        match count {
+            1 => [hash::inner(&left[0], &right[0]); LANES],
+            // SAFETY: `self` proves that the processor has the instructions.
+            _ => unsafe { hash_pairs(left, right) },
+        }
+    }
+}
+
+type Words = [__m256i; 16];
+
+#[target_feature(enable = "avx2")]
+fn hash_leaves(leaves: &[&[u8]; LANES], length: usize) -> [Digest; LANES] {
+    let total = length + 1;
+    let mut state = initial();
+    let mut start = 0;
+    while start + BLOCK < total {
+        compress::<16>(&mut state, &message::<16>(leaves, start), start + BLOCK, false);
+        start += BLOCK;
+    }
+    match (total - start).div_ceil(8) {
+        0..=1 => compress::<1>(&mut state, &message::<1>(leaves, start), total, true),
+        2..=4 => compress::<4>(&mut state, &message::<4>(leaves, start), total, true),
+        5..=8 => compress::<8>(&mut state, &message::<8>(leaves, start), total, true),
+        _ => compress::<16>(&mut state, &message::<16>(leaves, start), total, true),
+    }
+    digests(&state)
+}
+
+#[target_feature(enable = "avx2")]
+fn hash_pairs(left: &[Digest; LANES], right: &[Digest; LANES]) -> [Digest; LANES] {
+    let words = [transpose(rows(left)), transpose(rows(right))];
+    let words = words.as_flattened();
+    let mut m = [_mm256_setzero_si256(); 16];
+    // The prefix moves every byte up by one.
+    m[0] = _mm256_or_si256(_mm256_slli_epi64::<8>(words[0]), _mm256_set1_epi64x(i64::from(INNER_PREFIX)));
+    for k in 1..8 {
+        m[k] = _mm256_or_si256(_mm256_slli_epi64::<8>(words[k]), _mm256_srli_epi64::<56>(words[k - 1]));
+    }
+    m[8] = _mm256_srli_epi64::<56>(words[7]);
+    let mut state = initial();
+    compress::<9>(&mut state, &m, 65, true);
+    digests(&state)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn rows(digests: &[Digest; LANES]) -> [__m256i; LANES] {
+    let mut rows = [_mm256_setzero_si256(); LANES];
+    for (row, digest) in rows.iter_mut().zip(digests) {
+        // SAFETY: a digest has 32 bytes.
+        *row = unsafe { _mm256_loadu_si256(digest.as_ptr().cast()) };
+    }
+    rows
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn initial() -> [__m256i; 8] {
+    let mut state = [_mm256_setzero_si256(); 8];
+    for (word, constant) in state.iter_mut().zip(INITIAL) {
+        *word = _mm256_set1_epi64x(constant.cast_signed());
+    }
+    state
+}
+
+/// The first `WORDS` words at byte `start` of prefix and leaf, zeros past its end.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn message<const WORDS: usize>(leaves: &[&[u8]; LANES], start: usize) -> Words {
+    let mut m = [_mm256_setzero_si256(); 16];
+    for (k, m) in m.iter_mut().enumerate().take(WORDS) {
+        let [a, b, c, d] = leaves.map(|leaf| word(leaf, start + 8 * k).cast_signed());
+        *m = _mm256_setr_epi64x(a, b, c, d);
+    }
+    m
+}
+
+/// The eight bytes at `at` of prefix and leaf, zeros past its end.
+#[inline]
+fn word(leaf: &[u8], at: usize) -> u64 {
+    let Some(first) = at.checked_sub(1) else {
+        let head = leaf.first_chunk().map_or_else(|| short(leaf), |bytes| u64::from_le_bytes(*bytes));
+        return head << 8 | u64::from(LEAF_PREFIX);
+    };
+    let rest = leaf.get(first..).unwrap_or(&[]);
+    match (rest.first_chunk(), leaf.last_chunk()) {
+        (Some(bytes), _) => u64::from_le_bytes(*bytes),
+        // The last eight bytes, without those before the wanted ones.
+        (None, Some(last)) if !rest.is_empty() => u64::from_le_bytes(*last) >> (8 * (8 - rest.len())),
+        _ => short(rest),
+    }
+}
+
+/// Fewer than eight bytes, zeros behind them.
+#[inline]
+fn short(bytes: &[u8]) -> u64 {
+    let high = |width: usize| 8 * (bytes.len() - width);
+    match (bytes.first_chunk(), bytes.last_chunk(), bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(first), Some(last), ..) => {
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << high(4)
+        }
+        (_, _, Some(first), Some(last)) => {
+            u64::from(u16::from_le_bytes(*first)) | u64::from(u16::from_le_bytes(*last)) << high(2)
+        }
+        _ => bytes.first().map_or(0, |byte| u64::from(*byte)),
+    }
+}
+
+/// From four rows of four words to four columns.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn transpose([a, b, c, d]: [__m256i; 4]) -> [__m256i; 4] {
+    let (ab_even, ab_odd) = (_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
+    let (cd_even, cd_odd) = (_mm256_unpacklo_epi64(c, d), _mm256_unpackhi_epi64(c, d));
+    [
+        _mm256_permute2x128_si256::<0x20>(ab_even, cd_even),
+        _mm256_permute2x128_si256::<0x20>(ab_odd, cd_odd),
+        _mm256_permute2x128_si256::<0x31>(ab_even, cd_even),
+        _mm256_permute2x128_si256::<0x31>(ab_odd, cd_odd),
+    ]
+}
+
+/// The first four words of each lane's state.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn digests(state: &[__m256i; 8]) -> [Digest; LANES] {
+    let mut out = [[0; 32]; LANES];
+    for (digest, row) in out.iter_mut().zip(transpose([state[0], state[1], state[2], state[3]])) {
+        // SAFETY: a digest has 32 bytes.
+        unsafe { _mm256_storeu_si256(digest.as_mut_ptr().cast(), row) };
+    }
+    out
+}
+
+/// Words from `WORDS` on are zero.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn compress<const WORDS: usize>(state: &mut [__m256i; 8], m: &Words, counter: usize, last: bool) {
+    let mut v = [_mm256_setzero_si256(); 16];
+    v[..8].copy_from_slice(state);
+    for (word, constant) in v[8..].iter_mut().zip(IV) {
+        *word = _mm256_set1_epi64x(constant.cast_signed());
+    }
+    let counter = i64::try_from(counter).expect("shorter than the address space");
+    v[12] = _mm256_xor_si256(v[12], _mm256_set1_epi64x(counter));
+    if last {
+        v[14] = _mm256_xor_si256(v[14], _mm256_set1_epi64x(-1));
+    }
+    round::<0, WORDS>(&mut v, m);
+    round::<1, WORDS>(&mut v, m);
+    round::<2, WORDS>(&mut v, m);
+    round::<3, WORDS>(&mut v, m);
+    round::<4, WORDS>(&mut v, m);
+    round::<5, WORDS>(&mut v, m);
+    round::<6, WORDS>(&mut v, m);
+    round::<7, WORDS>(&mut v, m);
+    round::<8, WORDS>(&mut v, m);
+    round::<9, WORDS>(&mut v, m);
+    round::<0, WORDS>(&mut v, m);
+    round::<1, WORDS>(&mut v, m);
+    for (i, word) in state.iter_mut().enumerate() {
+        *word = _mm256_xor_si256(*word, _mm256_xor_si256(v[i], v[i + 8]));
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn round<const R: usize, const WORDS: usize>(v: &mut Words, m: &Words) {
+    // Columns, then diagonals; four independent steps each, kept in step for the sake of the pipeline.
+    steps::<R, 0, WORDS>(v, m, [[0, 4, 8, 12], [1, 5, 9, 13], [2, 6, 10, 14], [3, 7, 11, 15]]);
+    steps::<R, 8, WORDS>(v, m, [[0, 5, 10, 15], [1, 6, 11, 12], [2, 7, 8, 13], [3, 4, 9, 14]]);
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn steps<const R: usize, const FIRST: usize, const WORDS: usize>(v: &mut Words, m: &Words, quads: [[usize; 4]; 4]) {
+    for (i, [a, b, _, d]) in quads.into_iter().enumerate() {
+        if SIGMA[R][FIRST + 2 * i] < WORDS {
+            v[a] = _mm256_add_epi64(v[a], m[SIGMA[R][FIRST + 2 * i]]);
+        }
+        v[a] = _mm256_add_epi64(v[a], v[b]);
+        v[d] = _mm256_shuffle_epi32::<0xb1>(_mm256_xor_si256(v[d], v[a]));
+    }
+    for [_, b, c, d] in quads {
+        v[c] = _mm256_add_epi64(v[c], v[d]);
+        v[b] = rotate_bytes::<3>(_mm256_xor_si256(v[b], v[c]));
+    }
+    for (i, [a, b, _, d]) in quads.into_iter().enumerate() {
+        if SIGMA[R][FIRST + 2 * i + 1] < WORDS {
+            v[a] = _mm256_add_epi64(v[a], m[SIGMA[R][FIRST + 2 * i + 1]]);
+        }
+        v[a] = _mm256_add_epi64(v[a], v[b]);
+        v[d] = rotate_bytes::<2>(_mm256_xor_si256(v[d], v[a]));
+    }
+    for [_, b, c, d] in quads {
+        v[c] = _mm256_add_epi64(v[c], v[d]);
+        let sum = _mm256_xor_si256(v[b], v[c]);
+        v[b] = _mm256_or_si256(_mm256_add_epi64(sum, sum), _mm256_srli_epi64::<63>(sum));
+    }
+}
+
+/// Rotates each word to the right by bytes.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn rotate_bytes<const BY: i64>(words: __m256i) -> __m256i {
+    // Byte `i` comes from byte `i + BY` of the same word.
+    let word = |first: i64| (0..8).fold(0, |order, i| order | (first + (i + BY) % 8) << (8 * i));
+    _mm256_shuffle_epi8(words, _mm256_setr_epi64x(word(0), word(8), word(0), word(8)))
+}

@@ -129,6 +129,20 @@ pub struct ReadConfig {
     pub bytes_per_second_min: u64,
     /// Metadata of this many blobs is kept (66 bytes for each shard and blob).
     pub cached_metadata_max: usize,
+    /// About how much memory one read to a file or as a stream may take; [`read`](crate::FloeClient::read) holds the blob. At
+    /// least a few slivers (44 MB each for the largest blob at 1000 shards), and one codeword where something must be decoded
+    /// (100 MB for that blob).
+    pub memory_ceiling_bytes: u64,
+    /// Folder of the files that hold slivers while a large blob is decoded. They have no name and vanish with their read. The
+    /// system's folder for temporary files if none is given; that one may itself be in memory (a tmpfs).
+    pub spool_dir: Option<PathBuf>,
+}
+
+impl ReadConfig {
+    /// The ceiling, as far as this machine can address it.
+    pub(crate) fn ceiling(&self) -> usize {
+        usize::try_from(self.memory_ceiling_bytes).unwrap_or(usize::MAX)
+    }
 }
 
 impl Default for ReadConfig {
@@ -143,6 +157,8 @@ impl Default for ReadConfig {
             deadline_base: Duration::from_secs(60),
             bytes_per_second_min: 1 << 20,
             cached_metadata_max: 256,
+            memory_ceiling_bytes: MEMORY_CEILING_BYTES as u64,
+            spool_dir: None,
         }
     }
 }

@@ -159,7 +159,10 @@ pub enum ClientError {
     /// The source of a blob that was being stored cannot be read.
     #[error("reading the blob: {0}")]
     Source(io::Error),
-    /// The file that holds the slivers of a large blob while it is stored cannot be written or read.
+    /// The file that a blob is read to cannot be written, or not be read again.
+    #[error("writing the blob: {0}")]
+    Target(io::Error),
+    /// The file that holds slivers of a large blob while it is stored or read cannot be written or read.
     #[error("spooling slivers to a file in {}: {error}", .dir.display())]
     Spool {
         /// The folder of the file.
@@ -201,6 +204,7 @@ impl ClientError {
             Self::EpochsOutOfRange { .. } => "CLIENT-EPOCHS-OUT-OF-RANGE",
             Self::SourceChanged(_) => "CLIENT-SOURCE-CHANGED",
             Self::Source(_) => "CLIENT-SOURCE",
+            Self::Target(_) => "CLIENT-TARGET",
             Self::Spool { .. } => "CLIENT-SPOOL",
             Self::Chain(error) => error.code(),
             Self::Internal(_) => "CLIENT-INTERNAL",
@@ -215,7 +219,12 @@ impl ClientError {
             Self::Unavailable { .. } | Self::InsufficientConfirmations { .. } | Self::EpochKeepsChanging { .. } => 4,
             Self::Invalid { .. } | Self::Inconsistent { .. } => 5,
             Self::Chain(error) if error.is_retryable() => 4,
-            Self::SourceChanged(_) | Self::Source(_) | Self::Spool { .. } | Self::Chain(_) | Self::Internal(_) => 1,
+            Self::SourceChanged(_)
+            | Self::Source(_)
+            | Self::Target(_)
+            | Self::Spool { .. }
+            | Self::Chain(_)
+            | Self::Internal(_) => 1,
         }
     }
 
@@ -240,6 +249,7 @@ impl ClientError {
             Self::EpochsOutOfRange { .. } => "choose another number of epochs",
             Self::SourceChanged(_) => "store it again when nobody writes to it",
             Self::Source(_) => "check that the file is still there and readable, then store it again",
+            Self::Target(_) => "make room where the blob is written to, or name another place",
             Self::Spool { .. } => "use a spool folder on a disk with room for 2.5 times the blob, or allow more memory",
             Self::Chain(error) if error.is_retryable() => {
                 "check that the chain's URL is right and reachable, then try again"

@@ -163,10 +163,37 @@ pub(crate) struct Caller {
 impl Caller {
     /// The body of a 200 answer, at most `max` bytes; the whole exchange within `timeout`.
     pub(crate) async fn get(&self, uri: http::Uri, max: usize, timeout: Duration) -> Result<Vec<u8>, CallError> {
+        self.exchange(uri, timeout, |response| self.accept(response, max)).await
+    }
+
+    /// What lies between `head` and `tail` in the body of a 200 answer: exactly `length` bytes, not moved once they are
+    /// received. Bytes that must be these are no reason to look for others.
+    pub(crate) async fn get_framed(
+        &self,
+        uri: http::Uri,
+        (head, length, tail): (&[u8], usize, &[u8]),
+        timeout: Duration,
+    ) -> Result<Vec<u8>, CallError> {
+        self.exchange(uri, timeout, async |response| {
+            let response = self.success(response).await?;
+            let max = head.len() + length + tail.len();
+            let mut parts = Framed { head, data: Vec::with_capacity(length), length, tail, at: 0 };
+            self.frames(response, max, |bytes| parts.push(bytes)).await?;
+            parts.finish()
+        })
+        .await
+    }
+
+    async fn exchange<T, F: Future<Output = Result<T, CallError>>>(
+        &self,
+        uri: http::Uri,
+        timeout: Duration,
+        receive: impl FnOnce(Response<Body>) -> F,
+    ) -> Result<T, CallError> {
         let request = Request::get(uri).body(empty()).map_err(|error| CallError::Address(error.to_string()))?;
         let exchange = async {
             let response = within(self.idle_timeout, self.transport.send(request)).await??;
-            self.accept(response, max).await
+            receive(response).await
         };
         match tokio::time::timeout(timeout, exchange).await {
             Ok(result) => result,
@@ -176,33 +203,101 @@ impl Caller {
 
     /// The body if the answer is a success, the error in it otherwise.
     pub(crate) async fn accept(&self, response: Response<Body>, max: usize) -> Result<Vec<u8>, CallError> {
+        let response = self.success(response).await?;
+        self.body(response, max).await
+    }
+
+    /// The answer if it is a success, the error in it otherwise.
+    async fn success(&self, response: Response<Body>) -> Result<Response<Body>, CallError> {
         let status = response.status();
         if status.is_success() {
-            return self.body(response, max).await;
+            return Ok(response);
         }
         let body = self.body(response, ERROR_BODY_BYTES_MAX).await.unwrap_or_default();
         Err(refusal(status, &body))
     }
 
     async fn body(&self, response: Response<Body>, max: usize) -> Result<Vec<u8>, CallError> {
-        let declared =
-            response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-        if declared.is_some_and(|length| length > max) {
+        let mut bytes = Vec::with_capacity(declared_length(&response).unwrap_or(0).min(max));
+        self.frames(response, max, |data| {
+            bytes.extend_from_slice(data);
+            Ok(())
+        })
+        .await?;
+        Ok(bytes)
+    }
+
+    /// Hands out what comes, at most `max` bytes.
+    async fn frames(
+        &self,
+        response: Response<Body>,
+        max: usize,
+        mut take: impl FnMut(&[u8]) -> Result<(), CallError>,
+    ) -> Result<(), CallError> {
+        if declared_length(&response).is_some_and(|length| length > max) {
             return Err(CallError::TooLong { max });
         }
-        let mut bytes = Vec::with_capacity(declared.unwrap_or(0));
+        let mut left = max;
         let mut body = response.into_body();
         while let Some(frame) = within(self.idle_timeout, body.frame()).await? {
             let frame = frame.map_err(|error| TransportError::Broken(root_of(&*error)))?;
             let Ok(data) = frame.into_data() else {
                 continue;
             };
-            if data.len() > max - bytes.len() {
-                return Err(CallError::TooLong { max });
-            }
-            bytes.extend_from_slice(&data);
+            left = left.checked_sub(data.len()).ok_or(CallError::TooLong { max })?;
+            take(&data)?;
         }
-        Ok(bytes)
+        Ok(())
+    }
+}
+
+fn declared_length(response: &Response<Body>) -> Option<usize> {
+    response.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// A body of which all but `length` bytes in the middle is known.
+struct Framed<'f> {
+    head: &'f [u8],
+    data: Vec<u8>,
+    length: usize,
+    tail: &'f [u8],
+    /// Bytes of head and tail that have come.
+    at: usize,
+}
+
+impl Framed<'_> {
+    fn push(&mut self, bytes: &[u8]) -> Result<(), CallError> {
+        let bytes = self.expect(bytes, self.head.len())?;
+        let (data, rest) = bytes.split_at(bytes.len().min(self.length - self.data.len()));
+        self.data.extend_from_slice(data);
+        let rest = self.expect(rest, self.head.len() + self.tail.len())?;
+        match rest.is_empty() {
+            true => Ok(()),
+            false => Err(self.wrong()),
+        }
+    }
+
+    /// Takes bytes of head and tail, up to the `end`-th, off the front.
+    fn expect<'b>(&mut self, bytes: &'b [u8], end: usize) -> Result<&'b [u8], CallError> {
+        let (frame, rest) = bytes.split_at(bytes.len().min(end.saturating_sub(self.at)));
+        let known = self.head.iter().chain(self.tail).skip(self.at);
+        if !frame.iter().eq(known.take(frame.len())) {
+            return Err(self.wrong());
+        }
+        self.at += frame.len();
+        Ok(rest)
+    }
+
+    fn finish(self) -> Result<Vec<u8>, CallError> {
+        match self.data.len() == self.length && self.at == self.head.len() + self.tail.len() {
+            true => Ok(self.data),
+            false => Err(self.wrong()),
+        }
+    }
+
+    fn wrong(&self) -> CallError {
+        let length = self.length;
+        CallError::Wrong(format!("not {length} bytes between {:02x?} and {:02x?}", self.head, self.tail))
     }
 }
 
@@ -230,4 +325,32 @@ async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Result<T
 /// A body of no bytes.
 pub(crate) fn empty() -> Body {
     http_body_util::Empty::new().map_err(|never: std::convert::Infallible| match never {}).boxed_unsync()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn framed(chunks: &[&[u8]]) -> Result<Vec<u8>, CallError> {
+        let mut parts = Framed { head: &[9, 8], data: Vec::new(), length: 3, tail: &[7, 6], at: 0 };
+        chunks.iter().try_for_each(|chunk| parts.push(chunk))?;
+        parts.finish()
+    }
+
+    #[test]
+    fn what_lies_between_head_and_tail() {
+        let body = [9, 8, 1, 2, 3, 7, 6];
+        for first in 0..=body.len() {
+            for second in first..=body.len() {
+                let chunks = [&body[..first], &body[first..second], &body[second..]];
+                assert_eq!(framed(&chunks).unwrap(), [1, 2, 3]);
+            }
+        }
+        for bad in [&body[..6], &[9, 8, 1, 2, 3, 7, 6, 0], &[9, 9, 1, 2, 3, 7, 6], &[9, 8, 1, 2, 3, 7, 7], &[]] {
+            for middle in 0..=bad.len() {
+                let error = framed(&[&bad[..middle], &bad[middle..]]).unwrap_err();
+                assert!(error.is_lie(), "{bad:?}: {error}");
+            }
+        }
+    }
 }

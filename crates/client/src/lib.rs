@@ -33,7 +33,10 @@
 //!
 //! A store takes at most about [`StoreConfig::memory_ceiling_bytes`] of memory. A blob that does not fit into that with all
 //! its slivers (5.5 times its size) needs room on disk instead, 2.5 times its size, and is best stored from a file
-//! ([`store_file`](FloeClient::store_file)). A blob that is read is held about twice. Work for processors runs on the global rayon pool. The functions must be called within a Tokio runtime.
+//! ([`store_file`](FloeClient::store_file)). [`read`](FloeClient::read) holds the blob about twice;
+//! [`read_to`](FloeClient::read_to) and [`read_stream`](FloeClient::read_stream) take at most about
+//! [`ReadConfig::memory_ceiling_bytes`], and up to twice the blob on disk where something must be decoded. Work for processors
+//! runs on the global rayon pool. The functions must be called within a Tokio runtime.
 
 mod compute;
 mod config;
@@ -58,6 +61,7 @@ pub use crate::{
     },
     error::{ClientError, NodeFailure},
     http::{Body, BoxError, HyperTransport, Transport, TransportError},
+    read::BlobStream,
     source::{FileSource, SourceChanged, WatchedSource},
 };
 

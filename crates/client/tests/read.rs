@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use floe_client::{ClientError, Consistency, ReadOptions};
 use floe_protocol::api::BlobStatus;
-use floe_redstuff::{Axis, BlobId, EncodedBlob, PairIndex, encode};
-use support::{Behaviour, TestNetwork, bytes};
+use floe_redstuff::BlobId;
+use support::{Behaviour, TestNetwork, bytes, inconsistent};
 
 const LIES: [Behaviour; 11] = [
     Behaviour::Silent,
@@ -235,35 +235,11 @@ async fn ranges_are_right_with_f_bad_nodes() {
     }
 }
 
-/// A blob of which one row is that of another blob, and the metadata says so: no codeword, but every sliver verifies.
-fn inconsistent(params: floe_redstuff::EncodingParams) -> EncodedBlob {
-    let mut encoded = encode(params, &bytes(2800, 1)).unwrap();
-    let other = encode(params, &bytes(2800, 2)).unwrap();
-    let mut metadata = encoded.metadata.metadata().clone();
-    metadata.hashes[1].primary = other.metadata.metadata().hashes[1].primary;
-    let id = metadata.blob_id();
-    encoded.metadata = metadata.verify(&id, params).unwrap();
-    encoded.pairs[1].primary = other.pairs[1].primary.clone();
-    encoded
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_inconsistent_blob_is_the_same_for_all_or_an_error() {
     let network = TestNetwork::ten().await;
     let encoded = inconsistent(network.params);
-    let metadata = &encoded.metadata;
-    let id = *metadata.blob_id();
-    network.chain.force_certified(id, 2800, 3);
-    let holder_of = |pair: u16| {
-        let shard = PairIndex::new(pair).shard(&id, network.params);
-        network.nodes.iter().position(|node| node.shards.contains(&shard)).unwrap()
-    };
-    for pair in &encoded.pairs {
-        let node = &network.nodes[holder_of(pair.index().get())];
-        for axis in Axis::ALL {
-            node.plant(metadata, pair.index(), axis, pair.sliver(axis).to_bcs());
-        }
-    }
+    let id = network.plant(&encoded);
     let client = network.client();
     let read = |consistency| client.read(&id, ReadOptions { consistency, progress: None });
     // The four systematic rows are what the metadata commits to.
@@ -274,7 +250,7 @@ async fn an_inconsistent_blob_is_the_same_for_all_or_an_error() {
     assert!(matches!(error, ClientError::Inconsistent { .. }), "{error}");
     assert_eq!(error.exit_code(), 5);
     // Without the odd row the others decode to something that is not what the metadata commits to.
-    network.behave([holder_of(1)], Behaviour::Refusing);
+    network.behave([network.holder_of(&id, 1)], Behaviour::Refusing);
     let error = read(Consistency::Default).await.unwrap_err();
     assert!(matches!(error, ClientError::Inconsistent { .. }), "{error}");
     assert!(read(Consistency::Skip).await.is_ok(), "the caller said that the writer is trusted");

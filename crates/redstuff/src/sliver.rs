@@ -121,16 +121,12 @@ impl Sliver {
     /// The serialized form (without axis) in three parts, of which the second is the data itself, moved out:
     /// for senders that do not want to copy it.
     pub fn into_bcs_parts(self) -> (Vec<u8>, Vec<u8>, [u8; 4]) {
-        let mut head = Vec::with_capacity(5);
-        put_uleb(&mut head, self.data.len());
-        let tail = self.bcs_tail();
+        let (head, tail) = bcs_frame(self.data.len(), self.symbol_size, self.index);
         (head, self.data, tail)
     }
 
     fn bcs_tail(&self) -> [u8; 4] {
-        let [s0, s1] = self.symbol_size.get().to_le_bytes();
-        let [i0, i1] = self.index.get().to_le_bytes();
-        [s0, s1, i0, i1]
+        bcs_frame(0, self.symbol_size, self.index).1
     }
 
     /// Source symbol number `i`.
@@ -197,6 +193,23 @@ impl Sliver {
         let symbols = SliverSymbols::build(self, metadata.params());
         self.check_root(symbols.root().value(), metadata)?;
         Ok(symbols)
+    }
+}
+
+/// What stands before and after the data in the serialized form (without axis).
+fn bcs_frame(length: usize, symbol_size: SymbolSize, index: SliverIndex) -> (Vec<u8>, [u8; 4]) {
+    let mut head = Vec::with_capacity(5);
+    put_uleb(&mut head, length);
+    let [s0, s1] = symbol_size.get().to_le_bytes();
+    let [i0, i1] = index.get().to_le_bytes();
+    (head, [s0, s1, i0, i1])
+}
+
+impl VerifiedMetadata {
+    /// What stands before and after the data of a sliver of this blob in its serialized form (without axis): for receivers
+    /// that do not want to copy the data. A sliver that is framed otherwise cannot be verified.
+    pub fn sliver_frame(&self, axis: Axis, index: SliverIndex) -> (Vec<u8>, [u8; 4]) {
+        bcs_frame(self.sliver_bytes(axis), self.symbol_size(), index)
     }
 }
 

@@ -3,11 +3,15 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use floe_protocol::Member;
-use floe_redstuff::{Axis, PairIndex, VerifiedMetadata, VerifiedSliver};
-use tokio::{task::JoinSet, time::Instant};
+use floe_redstuff::{Axis, PairIndex, Sliver, VerifiedMetadata, VerifiedSliver};
+use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 
-use super::plan::{Ask, Failure, Plan, PlanLimits};
+use super::{
+    budget::Budget,
+    plan::{Ask, Failure, Plan, PlanLimits},
+};
 use crate::{
+    compute::compute,
     config::{Progress, ReadConfig, scaled},
     failures::Failures,
     http::CallError,
@@ -18,6 +22,8 @@ use crate::{
 
 /// A request is overtaken once it takes this many times the median of those that have answered.
 const SLOW_FACTOR: u32 = 3;
+/// A row for which others wait is given up after so many times the time after which it would be overtaken.
+const LOST_FACTOR: u32 = 4;
 /// How much faster than the slowest speed that is put up with an answer usually comes.
 const USUAL_SPEED_FACTOR: u64 = 8;
 /// Answers from which on the median is used.
@@ -43,55 +49,192 @@ pub(crate) struct Gathered {
     pub(crate) is_done: bool,
 }
 
+/// In which order slivers are asked for. Systematic ones always come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Members take turns, the quickest first, so that all disks and links work.
+    Turns,
+    /// Rows of the blob from this one on come first, one after the other.
+    Rows(u16),
+}
+
+/// A gathering under way. Dropping it ends it.
+pub(crate) struct Run<'g> {
+    gather: &'g Gather,
+    axis: Axis,
+    pub(crate) plan: Plan,
+    running: JoinSet<(Ask, Result<VerifiedSliver, CallError>)>,
+    /// Permits to verify: each takes memory.
+    verifying: Arc<Semaphore>,
+    took: Vec<Duration>,
+    /// How many rows are asked for ahead, where they are gathered in order.
+    window: u16,
+}
+
+impl<'g> Run<'g> {
+    /// Gathers slivers of `axis` until they decode, or until all of `wanted` (pair indices) are there if any are named.
+    pub(crate) fn new(gather: &'g Gather, axis: Axis, wanted: BTreeSet<u16>, order: Order) -> Self {
+        let budget = Budget::new(&gather.metadata, axis, gather.ceiling());
+        let in_flight_max = budget.in_flight_max.min(2 * gather.config().concurrent_slivers_max);
+        // Half of it is for those that overtake others.
+        Self::within(gather, axis, wanted, order, &budget, (in_flight_max.div_ceil(2), in_flight_max))
+    }
+
+    /// Gathers the first `count` rows, in order, each in its turn or never; see [`advance`](Self::advance).
+    pub(crate) fn of_rows(gather: &'g Gather, count: u16) -> Self {
+        let budget = Budget::new(&gather.metadata, Axis::Primary, gather.ceiling());
+        let most = budget.in_flight_max.min(gather.config().concurrent_slivers_max);
+        let (wanted, order) = ((0..count).collect(), Order::Rows(0));
+        let mut run = Self::within(gather, Axis::Primary, wanted, order, &budget, (most, most));
+        run.window = u16::try_from(budget.in_flight_max.min(2 * most)).unwrap_or(u16::MAX);
+        run.advance(0);
+        run
+    }
+
+    fn within(
+        gather: &'g Gather,
+        axis: Axis,
+        wanted: BTreeSet<u16>,
+        order: Order,
+        budget: &Budget,
+        (concurrent_max, in_flight_max): (usize, usize),
+    ) -> Self {
+        let config = gather.config();
+        let limits = PlanLimits {
+            concurrent_max: concurrent_max.min(config.concurrent_slivers_max),
+            in_flight_max,
+            attempts_max: config.attempts_max,
+            backoff: config.backoff_min,
+        };
+        let needed = usize::from(gather.metadata.params().slivers_to_decode(axis));
+        let now = Instant::now();
+        let standings = (0..gather.view.committee.members().len()).map(|member| (member, gather.rank(member, now).0));
+        Self {
+            gather,
+            axis,
+            plan: Plan::new(needed, wanted, gather.candidates(axis, order), standings, limits),
+            running: JoinSet::new(),
+            verifying: Arc::new(Semaphore::new(budget.verifying_max)),
+            took: Vec::with_capacity(needed),
+            window: u16::MAX,
+        }
+    }
+
+    /// All rows before `next` have been taken: so many more are asked for.
+    pub(crate) fn advance(&mut self, next: u16) {
+        self.plan.ask_below(next.saturating_add(self.window));
+    }
+
+    /// Whether some wanted row does not come, or `next`, for which others wait, is long overdue.
+    pub(crate) fn has_lost(&self, next: u16) -> bool {
+        self.plan.has_lost() || self.lost_at(next).is_some_and(|lost| Instant::now() >= lost)
+    }
+
+    /// When a row that is asked for is long overdue, going by others.
+    pub(crate) fn lost_at(&self, row: u16) -> Option<Instant> {
+        let since = self.plan.in_flight_since(row).filter(|_| self.took.len() >= MEDIAN_SAMPLES_MIN)?;
+        Some(since + self.gather.hedge_delay(&self.took, self.axis) * LOST_FACTOR)
+    }
+
+    /// The next sliver that is right; none when enough have come, no more can come, or time is over. May be dropped and
+    /// called again.
+    pub(crate) async fn next(&mut self) -> Option<VerifiedSliver> {
+        while !self.plan.is_done() && !self.plan.is_exhausted() {
+            if let Some(sliver) = self.step(self.gather.deadline).await {
+                return Some(sliver);
+            }
+            if Instant::now() >= self.gather.deadline {
+                self.gather.note_overdue(&self.plan, self.axis);
+                break;
+            }
+        }
+        None
+    }
+
+    /// Asks for what is due and waits for one thing to happen, until `limit` at the latest.
+    pub(crate) async fn step(&mut self, limit: Instant) -> Option<VerifiedSliver> {
+        while let Some(ask) = self.plan.next(Instant::now()) {
+            self.start(ask);
+        }
+        let delay = self.gather.hedge_delay(&self.took, self.axis);
+        let wake = self.plan.wake_at(delay).unwrap_or(limit);
+        tokio::select! {
+            biased;
+            Some(result) = self.running.join_next() => {
+                let Ok((ask, outcome)) = result else { return None };
+                let (sliver, time) = self.gather.judge(&mut self.plan, self.axis, ask, outcome)?;
+                self.took.push(time);
+                Some(sliver)
+            }
+            () = tokio::time::sleep_until(wake.min(limit)) => {
+                let now = Instant::now();
+                for member in self.plan.overtake(now, delay) {
+                    self.gather.scores.blame(self.gather.view.member(member).node_id, Standing::Slow, now);
+                }
+                None
+            }
+        }
+    }
+
+    fn start(&mut self, ask: Ask) {
+        let Gather { nodes, metadata, view, .. } = self.gather;
+        let (nodes, metadata, verifying) = (nodes.clone(), metadata.clone(), self.verifying.clone());
+        let member: Member = view.member(ask.member).clone();
+        let axis = self.axis;
+        self.running.spawn(async move {
+            let sliver = nodes.sliver(&member, &metadata, axis, PairIndex::new(ask.pair)).await;
+            let result = match sliver {
+                Ok(sliver) => verify(sliver, metadata, &verifying).await,
+                Err(error) => Err(error),
+            };
+            (ask, result)
+        });
+    }
+}
+
+/// A sliver that is what the metadata commits to.
+async fn verify(
+    sliver: Sliver,
+    metadata: VerifiedMetadata,
+    verifying: &Semaphore,
+) -> Result<VerifiedSliver, CallError> {
+    let _permit = verifying.acquire().await;
+    compute(move || sliver.verify(&metadata).map_err(|error| CallError::Wrong(error.to_string())))
+        .await
+        .map_err(|error| CallError::Local(error.to_string()))?
+}
+
 impl Gather {
     fn config(&self) -> &ReadConfig {
         &self.nodes.read
     }
 
-    /// Gathers slivers of `axis` until they decode, or until all of `wanted` (pair indices) are there if any are named.
-    pub(crate) async fn run(&self, axis: Axis, wanted: BTreeSet<u16>) -> Gathered {
-        let needed = usize::from(self.metadata.params().slivers_to_decode(axis));
-        let limits = PlanLimits {
-            concurrent_max: self.config().concurrent_slivers_max,
-            attempts_max: self.config().attempts_max,
-            backoff: self.config().backoff_min,
-        };
-        let now = Instant::now();
-        let standings = (0..self.view.committee.members().len()).map(|member| (member, self.rank(member, now).0));
-        let mut plan = Plan::new(needed, wanted, self.candidates(axis), standings, limits);
-        let mut running = JoinSet::new();
-        let mut slivers = Vec::with_capacity(needed);
-        let mut took = Vec::new();
+    /// When a read of the whole blob that begins now must be done.
+    pub(crate) fn full_deadline(&self) -> Instant {
+        let config = self.config();
+        Instant::now() + scaled(config.deadline_base, self.metadata.unencoded_length(), config.bytes_per_second_min)
+    }
 
-        while !plan.is_done() && !plan.is_exhausted() {
-            while let Some(ask) = plan.next(Instant::now()) {
-                self.start(&mut running, axis, ask);
-            }
-            let delay = self.hedge_delay(&took, axis);
-            let wake = plan.wake_at(delay).unwrap_or(self.deadline);
-            tokio::select! {
-                biased;
-                Some(result) = running.join_next() => {
-                    let Ok((ask, outcome)) = result else { continue };
-                    match self.judge(&mut plan, axis, ask, outcome) {
-                        Some((sliver, time)) => { slivers.push(sliver); took.push(time); }
-                        None => continue,
-                    }
-                }
-                () = tokio::time::sleep_until(wake.min(self.deadline)) => {
-                    let now = Instant::now();
-                    if now >= self.deadline {
-                        self.note_overdue(&plan, axis);
-                        break;
-                    }
-                    for member in plan.overtake(now, delay) {
-                        self.scores.blame(self.view.member(member).node_id, Standing::Slow, now);
-                    }
-                }
-            }
+    /// Until when one more row must come.
+    pub(crate) fn patience(&self) -> Instant {
+        let config = self.config();
+        let bytes = self.metadata.sliver_bytes(Axis::Primary) as u64;
+        Instant::now() + scaled(config.deadline_base, bytes, config.bytes_per_second_min)
+    }
+
+    /// Memory to work in.
+    pub(crate) fn ceiling(&self) -> usize {
+        self.config().ceiling()
+    }
+
+    /// Gathers slivers in memory: see [`Run::new`].
+    pub(crate) async fn run(&self, axis: Axis, wanted: BTreeSet<u16>) -> Gathered {
+        let mut run = Run::new(self, axis, wanted, Order::Turns);
+        let mut slivers = Vec::new();
+        while let Some(sliver) = run.next().await {
+            slivers.push(sliver);
         }
-        running.abort_all();
-        Gathered { slivers, is_done: plan.is_done() }
+        Gathered { slivers, is_done: run.plan.is_done() }
     }
 
     /// Members that do not answer at the moment.
@@ -100,17 +243,6 @@ impl Gather {
         (0..self.view.committee.members().len())
             .filter(|&member| self.rank(member, now).0 == Standing::Silent)
             .collect()
-    }
-
-    fn start(&self, running: &mut JoinSet<(Ask, Result<VerifiedSliver, CallError>)>, axis: Axis, ask: Ask) {
-        let nodes = self.nodes.clone();
-        let metadata = self.metadata.clone();
-        let member: Member = self.view.member(ask.member).clone();
-        running.spawn(async move {
-            let pair = PairIndex::new(ask.pair);
-            let result = nodes.sliver(&member, &metadata, axis, pair).await;
-            (ask, result)
-        });
     }
 
     /// Tells plan, scores and log what came; gives the sliver back if it is good.
@@ -160,8 +292,7 @@ impl Gather {
         }
     }
 
-    /// Systematic slivers first; among them members take turns, the quickest first, so that all disks and links work.
-    fn candidates(&self, axis: Axis) -> Vec<(u16, usize)> {
+    fn candidates(&self, axis: Axis, order: Order) -> Vec<(u16, usize)> {
         let params = self.metadata.params();
         let now = Instant::now();
         let systematic = params.slivers_to_decode(axis);
@@ -173,7 +304,12 @@ impl Gather {
                 let member = self.view.member_of(index, self.metadata.blob_id());
                 let turn = &mut turns[member][usize::from(is_coded)];
                 *turn += 1;
-                ((is_coded, *turn, self.rank(member, now).1, pair), member)
+                let turn = match order {
+                    Order::Rows(first) if !is_coded && pair >= first => 0,
+                    _ => *turn,
+                };
+                let latency = if turn == 0 { Duration::ZERO } else { self.rank(member, now).1 };
+                ((is_coded, turn, latency, pair), member)
             })
             .collect();
         candidates.sort_unstable();

@@ -1,12 +1,16 @@
 //! Reading: is it there, what does it look like, who has it, is it right.
 
+mod budget;
 mod fetch;
+mod files;
+mod fill;
 pub(crate) mod metadata;
 mod plan;
 mod range;
 mod status;
+mod stream;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fs::File, io::Write, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use floe_protocol::{Epoch, api::BlobStatus};
@@ -21,8 +25,16 @@ use crate::{
     failures::Failures,
     view::View,
 };
-use fetch::Gather;
+pub use stream::BlobStream;
 
+use fetch::{Gather, Order};
+use files::Files;
+use fill::Fill;
+
+/// The largest blob that is gathered and decoded in memory even though it goes to a file or a stream.
+const WHOLE_BYTES_MAX: u64 = 4 << 20;
+/// How often it is held then: as slivers, and decoded; with room for its verification.
+const WHOLE_COPIES: u64 = 4;
 /// How long the nodes are asked why the chain does not know a blob.
 const WHY_NOT_LIMIT: Duration = Duration::from_secs(3);
 
@@ -38,14 +50,40 @@ impl FloeClient {
         let progress = watched(&options.progress);
         progress.phase("metadata", None);
         let (view, metadata) = self.locate(id).await?;
-        let bytes =
-            metadata.sliver_bytes(Axis::Primary) as u64 * u64::from(metadata.params().slivers_to_decode(Axis::Primary));
-        progress.phase("download", Some(bytes));
+        progress.phase("download", Some(download_bytes(&metadata)));
+        self.gather(view, &metadata, progress.clone()).whole(options.consistency).await.map(Bytes::from)
+    }
+
+    /// As [`read`](Self::read), into a file, in bounded memory ([`ReadConfig::memory_ceiling_bytes`]
+    /// (crate::ReadConfig::memory_ceiling_bytes)). Gives the length of the blob.
+    ///
+    /// The file must be empty, and open for reading and writing. It has no more than the blob when this returns, and is
+    /// worth nothing after an error.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and [`ClientError::Target`] or [`ClientError::Spool`] if a file cannot be written or read.
+    pub async fn read_to(&self, id: &BlobId, file: File, options: ReadOptions) -> Result<u64, ClientError> {
+        let progress = watched(&options.progress);
+        progress.phase("metadata", None);
+        let (view, metadata) = self.locate(id).await?;
+        progress.phase("download", Some(download_bytes(&metadata)));
+        let length = metadata.unencoded_length();
         let gather = self.gather(view, &metadata, progress.clone());
-        let (axis, slivers) = gather.any_axis().await?;
-        progress.phase("decode", None);
-        let consistency = options.consistency;
-        compute(move || decode_checked(&metadata, axis, slivers, consistency)).await?.map(Bytes::from)
+        if length <= self.whole_bytes_max() {
+            let blob = gather.whole(options.consistency).await?;
+            write_whole(file, blob).await?;
+            return Ok(length);
+        }
+        let spool_dir = self.inner.config.read.spool_dir.clone();
+        let files = Arc::new(Files::new(file, spool_dir, &metadata, None));
+        let fill = Fill { gather: &gather, files, consistency: options.consistency, first: 0, order: Order::Turns };
+        fill.run(Vec::new()).await?;
+        Ok(length)
+    }
+
+    /// Blobs up to this size are read as a whole and decoded in memory: a file for each is more work than it saves.
+    fn whole_bytes_max(&self) -> u64 {
+        WHOLE_BYTES_MAX.min(self.inner.config.read.memory_ceiling_bytes / WHOLE_COPIES)
     }
 
     /// Size of a certified blob in bytes, from verified metadata.
@@ -148,6 +186,14 @@ impl FloeClient {
 }
 
 impl Gather {
+    /// The whole blob in memory.
+    async fn whole(&self, consistency: Consistency) -> Result<Vec<u8>, ClientError> {
+        let (axis, slivers) = self.any_axis().await?;
+        self.progress.phase("decode", None);
+        let metadata = self.metadata.clone();
+        compute(move || decode_checked(&metadata, axis, slivers, consistency)).await?
+    }
+
     /// Slivers that decode: primary ones, or else secondary ones.
     async fn any_axis(&self) -> Result<(Axis, Vec<VerifiedSliver>), ClientError> {
         let primary = self.run(Axis::Primary, BTreeSet::new()).await;
@@ -157,26 +203,44 @@ impl Gather {
         self.secondary_after(primary.slivers.len()).await
     }
 
-    /// Secondary slivers, when only `answered` shards gave their primary one. More of them are needed, so this helps only
-    /// where nodes have lost one kind; with many nodes gone it is not tried.
+    /// Secondary slivers, when only `answered` shards gave their primary one.
     async fn secondary_after(&self, answered: usize) -> Result<(Axis, Vec<VerifiedSliver>), ClientError> {
-        let params = self.metadata.params();
-        let gone: u32 = self.silent_members().iter().map(|&m| self.view.weight(m)).sum();
-        let reachable = self.view.n_shards().saturating_sub(gone);
-        if reachable >= u32::from(params.slivers_to_decode(Axis::Secondary)) && Instant::now() < self.deadline {
+        if self.secondary_may_do() && Instant::now() < self.deadline {
             let secondary = self.run(Axis::Secondary, BTreeSet::new()).await;
             if secondary.is_done {
                 return Ok((Axis::Secondary, secondary.slivers));
             }
         }
-        Err(ClientError::Unavailable {
+        Err(self.unavailable(answered))
+    }
+
+    /// More secondary slivers are needed than primary ones, so they help only where nodes have lost one kind; with many
+    /// nodes gone they are not tried.
+    fn secondary_may_do(&self) -> bool {
+        let gone: u32 = self.silent_members().iter().map(|&m| self.view.weight(m)).sum();
+        let reachable = self.view.n_shards().saturating_sub(gone);
+        reachable >= u32::from(self.metadata.params().slivers_to_decode(Axis::Secondary))
+    }
+
+    fn unavailable(&self, answered: usize) -> ClientError {
+        ClientError::Unavailable {
             blob_id: *self.metadata.blob_id(),
             what: "slivers",
             answered_shards: u32::try_from(answered).unwrap_or(u32::MAX),
-            needed_shards: u32::from(params.slivers_to_decode(Axis::Primary)),
+            needed_shards: u32::from(self.metadata.params().slivers_to_decode(Axis::Primary)),
             failures: self.failures.named(&self.view),
-        })
+        }
     }
+}
+
+/// What a read fetches where nothing goes wrong.
+fn download_bytes(metadata: &VerifiedMetadata) -> u64 {
+    metadata.sliver_bytes(Axis::Primary) as u64 * u64::from(metadata.params().slivers_to_decode(Axis::Primary))
+}
+
+async fn write_whole(mut file: File, blob: Vec<u8>) -> Result<(), ClientError> {
+    let write = tokio::task::spawn_blocking(move || file.write_all(&blob));
+    write.await.map_err(|error| ClientError::Internal(error.to_string()))?.map_err(ClientError::Target)
 }
 
 /// Decodes and checks. What is not right is not returned.

@@ -51,6 +51,8 @@ struct MemberState {
 pub(crate) struct PlanLimits {
     /// Asks in flight that were not overtaken.
     pub(crate) concurrent_max: usize,
+    /// Asks in flight, those that were overtaken included.
+    pub(crate) in_flight_max: usize,
     /// Tries for one sliver; also the silences after which a member is given up.
     pub(crate) attempts_max: u32,
     /// Pause before the second try.
@@ -71,6 +73,10 @@ pub(crate) struct Plan {
     waiting: Vec<(Instant, Ask)>,
     in_flight: HashMap<u16, Flight>,
     have: BTreeSet<u16>,
+    /// Only slivers of pairs below this are asked for.
+    below: u16,
+    /// Wanted slivers that nobody is asked for any more.
+    lost: usize,
     members: HashMap<usize, MemberState>,
     limits: PlanLimits,
 }
@@ -100,9 +106,31 @@ impl Plan {
             waiting: Vec::new(),
             in_flight: HashMap::new(),
             have: BTreeSet::new(),
+            below: u16::MAX,
+            lost: 0,
             members,
             limits,
         }
+    }
+
+    /// From now on slivers of pairs below `pair` are asked for, and no others.
+    pub(crate) fn ask_below(&mut self, pair: u16) {
+        self.below = pair;
+    }
+
+    /// Whether slivers beyond the wanted ones are asked for: some of these fail, or are on members that are not trusted.
+    pub(crate) fn is_widened(&self) -> bool {
+        self.widened
+    }
+
+    /// Some wanted sliver will not come: all tries have failed.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.lost > 0
+    }
+
+    /// Since when a sliver is asked for, if it is.
+    pub(crate) fn in_flight_since(&self, pair: u16) -> Option<Instant> {
+        self.in_flight.get(&pair).map(|flight| flight.since)
     }
 
     /// Enough slivers are there.
@@ -127,7 +155,7 @@ impl Plan {
         }
         self.wake(now);
         let active = self.in_flight.values().filter(|f| !f.overtaken).count();
-        let is_full = active >= self.limits.concurrent_max || self.in_flight.len() >= 2 * self.limits.concurrent_max;
+        let is_full = active >= self.limits.concurrent_max || self.in_flight.len() >= self.limits.in_flight_max;
         let enough_coming = self.widened && self.have.len() + active >= self.needed;
         if is_full || enough_coming {
             return None;
@@ -136,11 +164,17 @@ impl Plan {
             .queue
             .iter()
             .enumerate()
-            .filter(|(_, ask)| self.widened || self.wanted.contains(&ask.pair))
+            .filter(|(_, ask)| ask.pair < self.below && (self.widened || self.wanted.contains(&ask.pair)))
             .min_by_key(|(position, ask)| (self.standing(ask.member), *position))?;
         let ask = self.queue.remove(position)?;
         self.in_flight.insert(ask.pair, Flight { ask, since: now, overtaken: false });
         Some(ask)
+    }
+
+    /// The sliver is there already.
+    pub(crate) fn give(&mut self, pair: u16) {
+        self.have.insert(pair);
+        self.queue.retain(|ask| ask.pair != pair);
     }
 
     /// The sliver came and is right. Returns how long it took.
@@ -182,7 +216,9 @@ impl Plan {
         } else if matches!(failure, Failure::Silence | Failure::Transient) && ask.tries < self.limits.attempts_max {
             let pause = self.limits.backoff * 2u32.saturating_pow(ask.tries - 1);
             self.waiting.push((now + pause, ask));
+            return;
         }
+        self.lost += usize::from(self.wanted.contains(&pair));
     }
 
     /// Marks what is in flight for longer than `delay`: it still counts when it comes, but others are asked meanwhile.
@@ -231,6 +267,8 @@ impl Plan {
     }
 
     fn give_up(&mut self, member: usize) {
+        let asks = self.queue.iter().chain(self.waiting.iter().map(|(_, ask)| ask));
+        self.lost += asks.filter(|ask| ask.member == member && self.wanted.contains(&ask.pair)).count();
         self.queue.retain(|ask| ask.member != member);
         self.waiting.retain(|(_, ask)| ask.member != member);
     }

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use floe_client::{ClientConfig, FloeClient, StoreOptions};
 use floe_protocol::{Committee, Epoch, Member, NodeId, bls::SecretKey};
-use floe_redstuff::{BlobId, EncodingParams, ShardIndex};
+use floe_redstuff::{Axis, BlobId, EncodedBlob, EncodingParams, PairIndex, ShardIndex, encode};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 pub use chain::MemoryChain;
@@ -82,6 +82,25 @@ impl TestNetwork {
         *result.blob_id().unwrap()
     }
 
+    /// The node that holds this pair of the blob.
+    pub fn holder_of(&self, id: &BlobId, pair: u16) -> usize {
+        let shard = PairIndex::new(pair).shard(id, self.params);
+        self.nodes.iter().position(|node| node.shards.contains(&shard)).unwrap()
+    }
+
+    /// Puts an encoded blob there for three epochs without any check, as no honest client would.
+    pub fn plant(&self, encoded: &EncodedBlob) -> BlobId {
+        let id = *encoded.metadata.blob_id();
+        self.chain.force_certified(id, encoded.metadata.unencoded_length(), 3);
+        for pair in &encoded.pairs {
+            let node = &self.nodes[self.holder_of(&id, pair.index().get())];
+            for axis in Axis::ALL {
+                node.plant(&encoded.metadata, pair.index(), axis, pair.sliver(axis).to_bcs());
+            }
+        }
+        id
+    }
+
     pub fn sliver_requests(&self) -> u32 {
         self.nodes.iter().map(|node| node.sliver_requests.load(std::sync::atomic::Ordering::SeqCst)).sum()
     }
@@ -117,4 +136,16 @@ pub fn bytes(len: usize, seed: u64) -> Vec<u8> {
         (state >> 32) as u8
     };
     std::iter::repeat_with(next).take(len).collect()
+}
+
+/// A blob of which one row is that of another blob, and the metadata says so: no codeword, but every sliver verifies.
+pub fn inconsistent(params: EncodingParams) -> EncodedBlob {
+    let mut encoded = encode(params, &bytes(2800, 1)).unwrap();
+    let other = encode(params, &bytes(2800, 2)).unwrap();
+    let mut metadata = encoded.metadata.metadata().clone();
+    metadata.hashes[1].primary = other.metadata.metadata().hashes[1].primary;
+    let id = metadata.blob_id();
+    encoded.metadata = metadata.verify(&id, params).unwrap();
+    encoded.pairs[1].primary = other.pairs[1].primary.clone();
+    encoded
 }

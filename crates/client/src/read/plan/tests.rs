@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const LIMITS: PlanLimits = PlanLimits { concurrent_max: 4, attempts_max: 2, backoff: Duration::from_millis(100) };
+const LIMITS: PlanLimits =
+    PlanLimits { concurrent_max: 4, in_flight_max: 20, attempts_max: 2, backoff: Duration::from_millis(100) };
 
 /// Ten slivers, two for each of five members.
 fn plan(needed: usize, wanted: &[u16]) -> Plan {
@@ -150,4 +151,53 @@ proptest! {
         let possible = good.len() >= needed || (!wanted.is_empty() && wanted.is_subset(&good));
         prop_assert_eq!(plan.is_done(), possible);
     }
+}
+
+#[test]
+fn rows_are_asked_for_below_a_limit_and_lost_when_no_try_is_left() {
+    let now = Instant::now();
+    let mut plan = plan(10, &[0, 1, 2, 3]);
+    plan.limits.attempts_max = 2;
+    plan.ask_below(2);
+    assert_eq!(start_all(&mut plan, now), [0, 1]);
+    plan.succeeded(0, now);
+    assert!(start_all(&mut plan, now).is_empty());
+    plan.ask_below(3);
+    assert_eq!(start_all(&mut plan, now), [2]);
+    plan.failed(1, Failure::Transient, now);
+    assert!(plan.is_widened() && !plan.has_lost(), "there is another try");
+    let later = now + Duration::from_secs(1);
+    assert_eq!(start_all(&mut plan, later), [1], "nothing beyond the limit though others would do");
+    assert_eq!(plan.in_flight_since(1), Some(later));
+    plan.failed(1, Failure::Transient, later);
+    assert!(plan.has_lost());
+}
+
+#[test]
+fn all_rows_of_a_member_that_is_given_up_are_lost() {
+    let now = Instant::now();
+    let mut plan = plan(10, &[0, 1]);
+    plan.limits.attempts_max = 1;
+    plan.ask_below(1);
+    assert_eq!(start_all(&mut plan, now), [0]);
+    plan.failed(0, Failure::Silence, now);
+    assert!(plan.has_lost(), "pair 1 was never asked for, and is on the same member");
+}
+
+#[test]
+fn what_is_in_flight_is_bounded_though_all_is_slow() {
+    let now = Instant::now();
+    let mut plan = plan(10, &[]);
+    plan.limits.in_flight_max = 5;
+    assert_eq!(start_all(&mut plan, now).len(), 4);
+    plan.overtake(now + Duration::from_secs(1), Duration::from_millis(1));
+    assert_eq!(start_all(&mut plan, now + Duration::from_secs(1)).len(), 1);
+}
+
+#[test]
+fn what_is_given_is_not_asked_for() {
+    let now = Instant::now();
+    let mut plan = plan(3, &[]);
+    plan.give(1);
+    assert_eq!(start_all(&mut plan, now), [0, 2]);
 }

@@ -1,0 +1,49 @@
+//! How many slivers a read may hold at once, below a ceiling on memory.
+
+use floe_redstuff::{Axis, VerifiedMetadata};
+
+/// Slivers that are written or handed on while others are in flight.
+const SLIVERS_ASIDE: usize = 2;
+
+/// What a ceiling on memory allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Budget {
+    /// Slivers on their way or waiting to be taken, in memory with all their bytes.
+    pub(crate) in_flight_max: usize,
+    /// Slivers that are verified at once: each takes the symbols that it is continued by.
+    pub(crate) verifying_max: usize,
+}
+
+impl Budget {
+    /// Three quarters of the ceiling are for slivers and one eighth for their verification; the rest is for connections
+    /// and for what the allocator keeps. There is always room for one.
+    pub(crate) fn new(metadata: &VerifiedMetadata, axis: Axis, ceiling: usize) -> Self {
+        let sliver = metadata.sliver_bytes(axis);
+        let expanded = usize::from(metadata.params().n_shards()) * usize::from(metadata.symbol_size().get());
+        Self {
+            in_flight_max: (ceiling / 4 * 3 / sliver).saturating_sub(SLIVERS_ASIDE).max(1),
+            verifying_max: (ceiling / 8 / (expanded - sliver)).clamp(1, rayon::current_num_threads()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use floe_redstuff::{EncodingParams, compute_metadata};
+
+    use super::*;
+
+    #[test]
+    fn there_is_always_room_for_one_and_no_more_than_fits() {
+        let params = EncodingParams::new(10).unwrap();
+        let metadata = compute_metadata(params, &[1; 2800]).unwrap();
+        // Rows of 700 bytes, columns of 400.
+        for (axis, sliver, rest) in [(Axis::Primary, 700, 300), (Axis::Secondary, 400, 600)] {
+            let none = Budget::new(&metadata, axis, 0);
+            assert_eq!(none, Budget { in_flight_max: 1, verifying_max: 1 });
+            let some = Budget::new(&metadata, axis, 100_000);
+            assert_eq!(some.in_flight_max, 75_000 / sliver - 2);
+            assert!(some.verifying_max * rest <= 12_500);
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use floe_config::ByteSize;
 
 /// Floe: blobs on independent storage nodes, certified on a blockchain.
 #[derive(Debug, Parser)]
@@ -113,6 +114,21 @@ pub(crate) struct StoreArgs {
     /// Only say what would be stored and what it would cost
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
+}
+
+/// How much memory a command takes, and where the rest goes.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct MemoryArgs {
+    /// About how much memory to take, such as 1GiB, whatever the size of the blob [default: the configured one, or
+    /// 512MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<ByteSize>,
+    /// Folder for what does not fit into it: files without names, up to 2.5 times the blob (and once for standard input).
+    /// It should be on a disk [default: the configured one, or TMPDIR]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) spool_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -138,6 +154,8 @@ pub(crate) struct BlobIdArgs {
     /// Number of shards of the network; without it the configured network is asked
     #[arg(long)]
     pub(crate) n_shards: Option<u16>,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
 }
 
 #[derive(Debug, Args)]
@@ -218,6 +236,13 @@ pub(crate) struct GatewayArgs {
     /// Address to listen on
     #[arg(long, default_value = "127.0.0.1:31415")]
     pub(crate) bind_address: String,
+    /// Memory that all requests share; those that find none left wait, then get 429
+    #[arg(long, value_name = "SIZE", default_value = "4GiB")]
+    pub(crate) memory: ByteSize,
+    /// Folder for large bodies and their slivers: files without names. It should be on a disk [default: the configured
+    /// one, or TMPDIR]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) spool_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -291,8 +316,8 @@ pub(crate) struct BenchCodeArgs {
     #[arg(long, default_value_t = 1000)]
     pub(crate) n_shards: u16,
     /// Size of the blob, such as 64KiB, 32MiB, 1GiB, or a number of bytes
-    #[arg(long, default_value = "32MiB", value_parser = parse_size)]
-    pub(crate) size: u64,
+    #[arg(long, default_value = "32MiB")]
+    pub(crate) size: ByteSize,
     /// Threads (the plain implementation has one) [default: one for each processor]
     #[arg(long)]
     pub(crate) threads: Option<usize>,
@@ -302,19 +327,6 @@ pub(crate) struct BenchCodeArgs {
     /// Leave out the plain implementation, which takes most of the time
     #[arg(long)]
     pub(crate) no_baseline: bool,
-}
-
-fn parse_size(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "" | "B" => 0,
-        "KiB" => 10,
-        "MiB" => 20,
-        "GiB" => 30,
-        unit => return Err(format!("unknown unit {unit}: use KiB, MiB or GiB")),
-    };
-    let count: u64 = digits.parse().map_err(|_| format!("{text} is not a size: write 64KiB, 32MiB or 1GiB"))?;
-    count.checked_mul(1 << unit).ok_or_else(|| format!("{text} is out of range"))
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

@@ -9,7 +9,7 @@ use floe_protocol::BlobId;
 use floe_testbed::devnet;
 
 use crate::{
-    args::Global,
+    args::{Global, MemoryArgs},
     error::{CliError, EXIT_UNAVAILABLE},
 };
 
@@ -32,24 +32,33 @@ pub(crate) fn client_file(global: &Global) -> Result<ClientFile, CliError> {
     Ok(load_client(&path)?)
 }
 
-/// A client of the network that pays with the configured wallet, if there is one.
-pub(crate) async fn connect(global: &Global) -> Result<(FloeClient, ClientFile), CliError> {
+/// A client of the network that pays with the configured wallet, if there is one, and keeps to this memory.
+pub(crate) async fn connect(global: &Global, memory: &MemoryArgs) -> Result<(FloeClient, ClientFile), CliError> {
     let file = client_file(global)?;
     let wallet = match global.wallet.as_ref().or(file.wallet_key_file.as_ref()) {
         Some(path) => Some(Wallet::from_key_file(path)?),
         None => None,
     };
-    client(file, wallet).await
+    client(file, wallet, memory).await
 }
 
 /// A client of the network that only reads: it needs no key, so anybody may run it.
 pub(crate) async fn connect_to_read(global: &Global) -> Result<(FloeClient, ClientFile), CliError> {
-    client(client_file(global)?, None).await
+    client(client_file(global)?, None, &MemoryArgs::default()).await
 }
 
-async fn client(file: ClientFile, wallet: Option<Wallet>) -> Result<(FloeClient, ClientFile), CliError> {
+async fn client(
+    file: ClientFile,
+    wallet: Option<Wallet>,
+    memory: &MemoryArgs,
+) -> Result<(FloeClient, ClientFile), CliError> {
     let chain = EvmChain::connect(file.chain.clone(), wallet).await?;
-    Ok((FloeClient::new(ClientConfig::default(), Arc::new(chain) as Arc<dyn ControlPlane>), file))
+    let mut config = ClientConfig::default();
+    if let Some(ceiling) = memory.memory.or(file.memory) {
+        config.store.memory_ceiling_bytes = ceiling.0;
+    }
+    config.store.spool_dir = memory.spool_dir.clone().or_else(|| file.spool_dir.clone());
+    Ok((FloeClient::new(config, Arc::new(chain) as Arc<dyn ControlPlane>), file))
 }
 
 /// Parses a blob ID as people type it.

@@ -9,6 +9,8 @@ use std::{
 use floe_chain::ChainConfig;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::ByteSize;
+
 /// What a client or a gateway needs: where the chain is, and which key pays.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,6 +21,13 @@ pub struct ClientFile {
     /// URL of a gateway of this network, for people and tools.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_url: Option<String>,
+    /// About how much memory one store or read may take; 512 MiB if it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<ByteSize>,
+    /// Folder of the files, without names, that hold what does not fit into that; the system's folder for temporary files
+    /// if it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spool_dir: Option<PathBuf>,
     /// The chain and the contracts on it.
     pub chain: ChainConfig,
 }
@@ -86,7 +95,9 @@ impl ConfigError {
 /// Loads a client's file; its paths come back resolved against the folder of the file.
 pub fn load_client(path: &Path) -> Result<ClientFile, ConfigError> {
     let mut file: ClientFile = load(path)?;
-    file.wallet_key_file = file.wallet_key_file.map(|key| resolve(path, &key));
+    for field in [&mut file.wallet_key_file, &mut file.spool_dir] {
+        *field = field.take().map(|named| resolve(path, &named));
+    }
     Ok(file)
 }
 

@@ -6,6 +6,8 @@
 //! ```
 //! let file: floe_config::ClientFile = toml::from_str(r#"
 //!     wallet_key_file = "client.key"
+//!     memory = "1GiB"
+//!     spool_dir = "/var/tmp"
 //!     [chain]
 //!     rpc_url = "http://127.0.0.1:8545"
 //!     chain_id = 31337
@@ -18,8 +20,11 @@
 //!     floeToken = "0xCf7Ed3AccA5a467e9e704C703E8D87F634fB0Fc9"
 //! "#).expect("a valid file");
 //! assert_eq!(file.chain.chain_id, Some(31337));
+//! assert_eq!(file.memory, Some(floe_config::ByteSize(1 << 30)));
 //! ```
 
 mod file;
+mod size;
 
 pub use file::{ClientFile, ConfigError, NodeFile, load_client, load_node, write_secret, write_toml};
+pub use size::ByteSize;

@@ -12,8 +12,9 @@ pub struct GatewayConfig {
     pub store: StoreLimits,
     /// Reads.
     pub read: ReadLimits,
-    /// Bytes that all requests together may hold in memory: blobs, what they are encoded to, answers under way. A single
-    /// request that needs more gets all of it. Uploads that go on in the background have a limit of their own
+    /// Bytes that all requests together may hold in memory: blobs, what they are encoded in, answers under way. A store takes
+    /// no more than [`StoreConfig::memory_ceiling_bytes`](floe_client::StoreConfig::memory_ceiling_bytes); a single request
+    /// that needs more than all gets all. Uploads that go on in the background have a limit of their own
     /// ([`StoreConfig::tail_bytes_max`](floe_client::StoreConfig::tail_bytes_max)).
     pub memory_bytes_max: u64,
     /// How long a request waits for a place or for memory before it is turned away with 429.
@@ -52,7 +53,8 @@ pub struct StoreLimits {
     pub waiting_max: usize,
     /// A body up to this size is kept in memory; a larger one goes to an unnamed temporary file while it arrives.
     pub spool_threshold_bytes: usize,
-    /// Where those files are; the system's folder if none is given.
+    /// Where those files are; the system's folder if none is given. Where their slivers go if they are too large for memory
+    /// is [`StoreConfig::spool_dir`](floe_client::StoreConfig::spool_dir).
     pub spool_dir: Option<PathBuf>,
     /// A body that brings no byte for this long is given up.
     pub body_idle_secs_max: u64,

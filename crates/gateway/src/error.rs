@@ -32,6 +32,13 @@ impl ApiError {
     pub(crate) fn with_status(status: ErrorStatus, reason: ErrorReason, message: impl Into<String>) -> Self {
         Self::Coded { status, reason, message: message.into() }
     }
+
+    /// 507: no room for a body or for its slivers.
+    pub(crate) fn disk_full() -> Self {
+        let message = "the gateway's disk is full; the blob was not certified";
+        tracing::error!("{message}");
+        Self::with_status(ErrorStatus::InsufficientStorage, ErrorReason::StorageFull, message)
+    }
 }
 
 impl From<ClientError> for ApiError {
@@ -48,6 +55,9 @@ impl From<ClientError> for ApiError {
             ClientError::EpochsOutOfRange { .. } => ErrorReason::MalformedRequest,
             ClientError::BlobTooLarge { .. } => return Self::TooLarge { message },
             ClientError::RangeOutOfBounds { size, .. } => return Self::Unsatisfiable { message, size },
+            ClientError::Spool { ref error, .. } if error.kind() == std::io::ErrorKind::StorageFull => {
+                return Self::disk_full();
+            }
             ClientError::Chain(ref error) => {
                 // What the chain refuses (an empty account, a full disk there) is the operator's to mend.
                 if !error.is_retryable() {

@@ -21,7 +21,8 @@
 //! - Bytes that are served are verified against the blob id; answers may be cached for good (`immutable`), and
 //!   `If-None-Match` is answered with 304.
 //! - Memory, places and connections have ceilings ([`GatewayConfig`]); beyond them requests wait briefly, then get 429.
-//!   Bodies on their way in lie in unnamed temporary files.
+//!   Large bodies, and the slivers of those that do not fit into memory, lie in unnamed temporary files: up to 3.5 times
+//!   the blob.
 //!
 //! # Limits
 //!

@@ -9,18 +9,18 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use floe_client::StoreOptions;
-use floe_protocol::api::{BlobStoreResult, ErrorReason, ErrorStatus};
+use floe_client::{ClientError, FileSource, StoreOptions};
+use floe_protocol::api::{BlobStoreResult, ErrorReason};
 use floe_redstuff::{EncodingParams, EncodingType};
 use serde::Deserialize;
 
 use crate::{
     Gateway,
     error::ApiError,
-    spool::{SpoolError, SpoolOptions, spool},
+    spool::{SpoolError, SpoolOptions, Spooled, spool},
 };
 
-/// Bytes that a store of any size needs besides the blob and its slivers.
+/// Bytes that a store of any size needs besides what it is encoded in.
 const STORE_OVERHEAD_BYTES: u64 = 1 << 20;
 
 /// The query of section 4.1. Unknown and repeated parameters are refused by its form.
@@ -90,15 +90,19 @@ pub(crate) async fn put_blob(
         return Err(too_large(options.bytes_max, params));
     }
     let spooled = spool(body, &options).await.map_err(|error| spool_failed(error, params))?;
-    let memory = gateway.memory.hold(store_bytes(params, spooled.len())).await?;
-    let blob = spooled.load().await.map_err(|error| spool_failed(error, params))?;
-
     let client = gateway.client.clone();
+    let memory = client.memory_to_store(params, spooled.len()) + STORE_OVERHEAD_BYTES;
+    let memory = gateway.memory.hold(memory).await?;
     let options = StoreOptions { force: query.force, ..StoreOptions::epochs(query.epochs) };
     // A task of its own: once paid for, a store is finished even if the one who asked is gone.
     let task = gateway.tasks.spawn(async move {
         let _held = (place, memory);
-        client.store(blob, options).await
+        match spooled {
+            Spooled::Memory(blob) => client.store(blob, options).await,
+            Spooled::File { file, .. } => {
+                client.store_from(FileSource::new(file).map_err(ClientError::Source)?, options).await
+            }
+        }
     });
     let result = task.await.map_err(|error| ApiError::Internal(error.to_string()))??;
     match result {
@@ -127,13 +131,6 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Memory for the blob, its padded copy and all its slivers.
-fn store_bytes(params: EncodingParams, size: u64) -> u64 {
-    let symbols = u64::from(params.primary_source_symbols()) + u64::from(params.secondary_source_symbols());
-    let symbol = params.symbol_size(size).map_or(0, |symbol| u64::from(symbol.get()));
-    u64::from(params.n_shards()) * symbols * symbol + 2 * size + STORE_OVERHEAD_BYTES
-}
-
 fn too_large(max: u64, params: EncodingParams) -> ApiError {
     ApiError::TooLarge {
         message: format!(
@@ -150,11 +147,7 @@ fn spool_failed(error: SpoolError, params: EncodingParams) -> ApiError {
         SpoolError::Broken(_) | SpoolError::Idle(_) => {
             ApiError::new(ErrorReason::MalformedRequest, format!("{error}; nothing was stored"))
         }
-        SpoolError::File(error) if error.kind() == std::io::ErrorKind::StorageFull => ApiError::with_status(
-            ErrorStatus::InsufficientStorage,
-            ErrorReason::StorageFull,
-            "the gateway's disk is full; nothing was stored",
-        ),
+        SpoolError::File(error) if error.kind() == std::io::ErrorKind::StorageFull => ApiError::disk_full(),
         SpoolError::File(error) => ApiError::Internal(format!("spooling a body: {error}")),
     }
 }

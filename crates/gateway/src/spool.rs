@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read, Seek, Write},
+    io::{self, Write},
     path::PathBuf,
     time::Duration,
 };
@@ -47,24 +47,6 @@ impl Spooled {
             Self::Memory(bytes) => bytes.len() as u64,
             Self::File { len, .. } => *len,
         }
-    }
-
-    /// The bytes, in memory.
-    pub(crate) async fn load(self) -> Result<Bytes, SpoolError> {
-        let (mut file, len) = match self {
-            Self::Memory(bytes) => return Ok(bytes),
-            Self::File { file, len } => (file, len),
-        };
-        blocking(move || {
-            let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
-            file.rewind()?;
-            file.take(len).read_to_end(&mut bytes)?;
-            if bytes.len() as u64 != len {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            Ok(Bytes::from(bytes))
-        })
-        .await
     }
 }
 
@@ -120,6 +102,8 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Seek};
+
     use super::*;
 
     fn options(threshold_bytes: usize) -> SpoolOptions {
@@ -138,10 +122,23 @@ mod tests {
             let spooled = spool(body(&[b"ab", b"cdef", b"", b"g"]), &options(threshold)).await.unwrap();
             assert_eq!(spooled.len(), 7);
             assert_eq!(matches!(spooled, Spooled::Memory(_)), threshold == 100);
-            assert_eq!(spooled.load().await.unwrap(), "abcdefg");
+            assert_eq!(load(spooled), b"abcdefg");
         }
         let empty = spool(Body::empty(), &options(0)).await.unwrap();
-        assert_eq!(empty.load().await.unwrap(), "");
+        assert_eq!(load(empty), b"");
+    }
+
+    fn load(spooled: Spooled) -> Vec<u8> {
+        match spooled {
+            Spooled::Memory(bytes) => bytes.to_vec(),
+            Spooled::File { mut file, len } => {
+                let mut bytes = Vec::new();
+                file.rewind().unwrap();
+                file.read_to_end(&mut bytes).unwrap();
+                assert_eq!(bytes.len() as u64, len);
+                bytes
+            }
+        }
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use bytes::Bytes;
+use floe_client::{ClientConfig, FloeClient};
 use floe_gateway::GatewayConfig;
 use floe_protocol::api::{BlobStoreResult, ErrorBody, ErrorReason};
 use floe_redstuff::BlobId;
@@ -16,7 +17,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use support::{Behaviour, TestNetwork, bytes};
+use support::{Behaviour, TestNetwork, bytes, quick};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -64,11 +65,18 @@ impl Setup {
     }
 
     async fn with(config: GatewayConfig) -> Self {
+        Self::with_client(config, |_| {}).await
+    }
+
+    async fn with_client(config: GatewayConfig, change: impl FnOnce(&mut ClientConfig)) -> Self {
         let network = TestNetwork::ten().await;
+        let mut client = quick();
+        change(&mut client);
+        let client = FloeClient::new(client, network.chain.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let serving = floe_gateway::serve(config, network.client(), listener, shutdown.clone());
+        let serving = floe_gateway::serve(config, client, listener, shutdown.clone());
         let server = tokio::spawn(async move { serving.await.unwrap() });
         let http = Client::builder(TokioExecutor::new()).build_http();
         Self { network, address, http, shutdown, server }
@@ -130,6 +138,20 @@ async fn what_is_put_is_got() {
         assert_eq!((head.status, head.body.len()), (StatusCode::OK, 0));
         assert_eq!(head.header(header::CONTENT_LENGTH), Some(size.to_string().as_str()));
         assert_eq!(head.header(header::ETAG), Some(id.to_string().as_str()));
+    }
+}
+
+/// Several large bodies at once, with memory for one at a time and for none of their slivers.
+#[tokio::test(flavor = "multi_thread")]
+async fn large_bodies_share_little_memory() {
+    let mut config = GatewayConfig { memory_bytes_max: 2 << 20, ..GatewayConfig::default() };
+    config.store.spool_threshold_bytes = 1000;
+    let setup = Setup::with_client(config, |client| client.store.memory_ceiling_bytes = 500_000).await;
+    let blobs: Vec<_> = (0..6).map(|seed| bytes(1_500_000, seed)).collect();
+    let answers = futures::future::join_all(blobs.iter().map(|blob| setup.put("?epochs=2", blob.clone()))).await;
+    for (blob, answer) in blobs.iter().zip(answers) {
+        let BlobStoreResult::NewlyCreated(new) = answer.stored() else { panic!() };
+        assert_eq!(setup.get(&format!("/v1/blobs/{}", new.blob_object.blob_id)).await.body, blob);
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     error::CliError,
     network,
     output::{Output, size},
+    progress::Bar,
 };
 
 #[derive(Debug, Serialize)]
@@ -31,8 +32,8 @@ pub(crate) async fn run(global: &Global, args: BlobIdArgs) -> Result<(), CliErro
         }
     };
     let params = EncodingParams::new(n_shards).map_err(|e| CliError::usage("CLI-BAD-SHARDS", e.to_string()))?;
-    let path = args.file.clone();
-    let metadata = tokio::task::spawn_blocking(move || input::metadata(&path, params))
+    let (path, bar) = (args.file.clone(), Bar::new(global));
+    let metadata = tokio::task::spawn_blocking(move || input::metadata(&path, params, &args.memory, bar))
         .await
         .map_err(|e| CliError::new("CLI-IO", 1, e.to_string()))??;
     let report = Report {

@@ -1,15 +1,16 @@
 //! `floe blob-status`
 
 use floe_protocol::api::BlobStatus;
-use floe_redstuff::{EncodingParams, compute_metadata};
+use floe_redstuff::EncodingParams;
 use serde::Serialize;
 
 use super::input;
 use crate::{
-    args::{BlobStatusArgs, Global},
+    args::{BlobStatusArgs, Global, MemoryArgs},
     error::CliError,
     network,
     output::Output,
+    progress::Bar,
 };
 
 #[derive(Debug, Serialize)]
@@ -29,8 +30,7 @@ pub(crate) async fn run(global: &Global, args: BlobStatusArgs) -> Result<(), Cli
             let n_shards = client.chain().network().await?.n_shards;
             let params =
                 EncodingParams::new(n_shards).map_err(|e| CliError::new("CLI-BAD-SHARDS", 1, e.to_string()))?;
-            let blob = input::read(path, params.max_blob_size())?;
-            *compute_metadata(params, &blob).map_err(|e| CliError::usage("CLI-ENCODE", e.to_string()))?.blob_id()
+            *input::metadata(path, params, &MemoryArgs::default(), Bar::new(global))?.blob_id()
         }
         (None, None) => return Err(CliError::usage("CLI-USAGE", "name a blob with --blob-id or a file with --file")),
     };

@@ -3,112 +3,83 @@
 use std::{
     fs::{File, Metadata},
     io::{self, Read},
-    os::unix::fs::FileExt,
-    path::Path,
-    time::SystemTime,
+    path::{Path, PathBuf},
+    sync::Arc,
 };
 
+use floe_client::{FileSource, Progress, SourceChanged, WatchedSource};
 use floe_redstuff::{
     BlobSource, EncodingParams, MEMORY_CEILING_BYTES, SourceError, VerifiedMetadata, compute_metadata_from,
 };
 
-use crate::error::{CliError, EXIT_NOT_FOUND};
+use crate::{
+    args::MemoryArgs,
+    error::{CliError, EXIT_NOT_FOUND},
+    progress::Bar,
+};
 
-/// A file that can be read at any position: the one that was named, or an unnamed copy of what cannot be read twice.
-pub(crate) struct FileSource {
-    file: File,
-    length: u64,
-    modified: Option<SystemTime>,
-}
+/// Where what cannot be read twice is copied to.
+pub(crate) struct Spool(PathBuf);
 
-impl FileSource {
-    /// Opens a file, or spools standard input for `-`; likewise whatever is no regular file.
-    pub(crate) fn open(path: &Path, max: u64) -> Result<Self, CliError> {
-        if path == Path::new("-") {
-            return Self::spool(&mut io::stdin().lock(), path, max);
-        }
-        let (mut file, meta) = open_file(path, max)?;
-        if !meta.is_file() {
-            return Self::spool(&mut file, path, max);
-        }
-        Ok(Self { file, length: meta.len(), modified: meta.modified().ok() })
+impl Spool {
+    /// A folder, or the system's for temporary files.
+    pub(crate) fn new(dir: Option<PathBuf>) -> Self {
+        Self(dir.unwrap_or_else(std::env::temp_dir))
     }
 
-    /// Copies at most `max` bytes to a file that vanishes with this process; it lies in `TMPDIR`.
-    fn spool(from: &mut dyn Read, path: &Path, max: u64) -> Result<Self, CliError> {
-        let mut file = tempfile::tempfile().map_err(|e| cannot_spool(path, &e))?;
-        let length = io::copy(&mut from.take(max + 1), &mut file).map_err(|e| cannot_spool(path, &e))?;
+    /// Copies at most `max` bytes to a file that vanishes with this process.
+    fn copy(&self, from: &mut dyn Read, path: &Path, max: u64) -> Result<FileSource, CliError> {
+        let mut file = tempfile::tempfile_in(&self.0).map_err(|e| self.failed(path, &e))?;
+        let length = io::copy(&mut from.take(max.saturating_add(1)), &mut file).map_err(|e| self.failed(path, &e))?;
         match length > max {
             true => Err(too_large(path, length, max)),
-            false => Ok(Self { file, length, modified: None }),
+            false => FileSource::new(file).map_err(|e| self.failed(path, &e)),
         }
     }
 
-    /// Refuses a file that was written to since it was opened, as far as the file system tells: what was read was
-    /// never a file.
-    pub(crate) fn unchanged(&self, path: &Path) -> Result<(), CliError> {
-        let now = self.file.metadata().map_err(|e| cannot_read(path, &e))?;
-        if now.len() == self.length && (self.modified.is_none() || now.modified().ok() == self.modified) {
-            return Ok(());
-        }
-        let message = format!(
-            "{} changed while it was read: it had {} bytes, now it has {}",
-            path.display(),
-            self.length,
-            now.len()
-        );
-        Err(CliError::new("CLI-FILE-CHANGED", 1, message))
+    fn failed(&self, path: &Path, error: &io::Error) -> CliError {
+        let message = format!("copying {} to a file in {}: {error}", path.display(), self.0.display());
+        let advice = "Name a folder with enough room by --spool-dir or TMPDIR.";
+        CliError { advice: Some(advice), ..CliError::new("CLI-SPOOL", 1, message) }
     }
 }
 
-impl BlobSource for FileSource {
-    type Error = io::Error;
-
-    fn length(&self) -> u64 {
-        self.length
+/// A file that can be read at any position: the one that was named, or an unnamed copy of what cannot be read twice, such
+/// as standard input for `-`. It has at most `max` bytes.
+pub(crate) fn open(path: &Path, max: u64, spool: &Spool) -> Result<FileSource, CliError> {
+    if path == Path::new("-") {
+        return spool.copy(&mut io::stdin().lock(), path, max);
     }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(buffer, offset)
+    let (mut file, meta) = open_file(path, max)?;
+    match meta.is_file() {
+        true => FileSource::new(file).map_err(|e| cannot_read(path, &e)),
+        false => spool.copy(&mut file, path, max),
     }
 }
 
 /// The metadata of a file's blob, in bounded memory whatever its size.
-pub(crate) fn metadata(path: &Path, params: EncodingParams) -> Result<VerifiedMetadata, CliError> {
-    let source = FileSource::open(path, params.max_blob_size())?;
-    let result = compute_metadata_from(params, &source, MEMORY_CEILING_BYTES);
-    // A file that became shorter says so rather than that its end is missing.
-    source.unchanged(path)?;
+pub(crate) fn metadata(
+    path: &Path,
+    params: EncodingParams,
+    memory: &MemoryArgs,
+    bar: Option<Arc<Bar>>,
+) -> Result<VerifiedMetadata, CliError> {
+    let source = open(path, params.max_blob_size(), &Spool::new(memory.spool_dir.clone()))?;
+    let ceiling =
+        memory.memory.map_or(MEMORY_CEILING_BYTES, |ceiling| usize::try_from(ceiling.0).unwrap_or(usize::MAX));
+    let result = match &bar {
+        None => compute_metadata_from(params, &source, ceiling),
+        Some(bar) => {
+            bar.phase("encode", Some(source.length()));
+            let result = compute_metadata_from(params, &WatchedSource::new(&source, bar.clone()), ceiling);
+            bar.finish();
+            result
+        }
+    };
     result.map_err(|error| match error {
         SourceError::TooLarge(error) => CliError::usage("CLI-ENCODE", error.to_string()),
         SourceError::Read(error) => cannot_read(path, &error),
     })
-}
-
-/// The bytes of a file, or of standard input for `-`; at most `max` of them.
-///
-/// A file that changes its length while it is read is refused: what would be stored was never a file.
-pub(crate) fn read(path: &Path, max: u64) -> Result<Vec<u8>, CliError> {
-    if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        io::stdin().lock().take(max + 1).read_to_end(&mut bytes)?;
-        return within(bytes, max, path);
-    }
-    let (mut file, meta) = open_file(path, max)?;
-    let capacity = usize::try_from(meta.len()).unwrap_or(0);
-    let mut bytes = Vec::with_capacity(capacity);
-    (&mut file).take(max + 1).read_to_end(&mut bytes).map_err(|e| cannot_read(path, &e))?;
-    let read = bytes.len() as u64;
-    let after = file.metadata().map_err(|e| cannot_read(path, &e))?.len();
-    if meta.is_file() && (read != meta.len() || after != meta.len()) {
-        let message = format!(
-            "{} changed while it was read: it had {} bytes, {read} were read, now it has {after}; nothing was stored",
-            path.display(),
-            meta.len()
-        );
-        return Err(CliError::new("CLI-FILE-CHANGED", 1, message));
-    }
-    within(bytes, max, path)
 }
 
 fn open_file(path: &Path, max: u64) -> Result<(File, Metadata), CliError> {
@@ -123,13 +94,6 @@ fn open_file(path: &Path, max: u64) -> Result<(File, Metadata), CliError> {
     Ok((file, meta))
 }
 
-fn within(bytes: Vec<u8>, max: u64, path: &Path) -> Result<Vec<u8>, CliError> {
-    match bytes.len() as u64 > max {
-        true => Err(too_large(path, bytes.len() as u64, max)),
-        false => Ok(bytes),
-    }
-}
-
 fn too_large(path: &Path, size: u64, max: u64) -> CliError {
     CliError::usage(
         "CLIENT-BLOB-TOO-LARGE",
@@ -137,18 +101,24 @@ fn too_large(path: &Path, size: u64, max: u64) -> CliError {
     )
 }
 
-fn cannot_spool(path: &Path, error: &io::Error) -> CliError {
-    let dir = std::env::temp_dir();
-    let message = format!("copying {} to a file in {}: {error}", path.display(), dir.display());
-    CliError { advice: Some("Set TMPDIR to a folder with enough room."), ..CliError::new("CLI-SPOOL", 1, message) }
-}
-
-fn cannot_read(path: &Path, error: &io::Error) -> CliError {
+/// A file that changed is named as that: what was read of it was never a file.
+pub(crate) fn cannot_read(path: &Path, error: &io::Error) -> CliError {
+    if let Some(change) = SourceChanged::in_error(error) {
+        return changed(path, change);
+    }
     let (code, exit) = match error.kind() {
         io::ErrorKind::NotFound => ("CLI-NO-FILE", EXIT_NOT_FOUND),
         _ => ("CLI-IO", 1),
     };
     CliError::new(code, exit, format!("{}: {error}", path.display()))
+}
+
+pub(crate) fn changed(path: &Path, SourceChanged { before, now }: SourceChanged) -> CliError {
+    let message = format!("{} changed while it was read: it had {before} bytes, now it has {now}", path.display());
+    CliError {
+        advice: Some("Store it again when nobody writes to it."),
+        ..CliError::new("CLI-FILE-CHANGED", 1, message)
+    }
 }
 
 #[cfg(test)]
@@ -160,37 +130,38 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
         std::fs::write(&path, [1, 2, 3]).unwrap();
-        assert_eq!(read(&path, 3).unwrap(), [1, 2, 3]);
-        let error = read(&path, 2).unwrap_err();
-        assert_eq!((error.code.as_str(), error.exit), ("CLIENT-BLOB-TOO-LARGE", 2));
-        assert!(error.message.contains("at most 2"));
-        assert_eq!(read(&dir.path().join("b"), 3).unwrap_err().exit, EXIT_NOT_FOUND);
-        assert_eq!(read(dir.path(), 3).unwrap_err().code, "CLI-IS-FOLDER");
-        let open = |path: &Path, max| FileSource::open(path, max).map(|source| source.length).map_err(|e| e.code);
-        assert_eq!(open(&path, 3), Ok(3));
-        assert_eq!(open(&path, 2).unwrap_err(), "CLIENT-BLOB-TOO-LARGE");
-        assert_eq!(open(&dir.path().join("b"), 3).unwrap_err(), "CLI-NO-FILE");
-        assert_eq!(open(dir.path(), 3).unwrap_err(), "CLI-IS-FOLDER");
+        let open = |path: &Path, max| open(path, max, &Spool::new(None)).map(|source| source.length());
+        let failure = |path: &Path, max| open(path, max).map_err(|e| (e.code, e.exit)).unwrap_err();
+        assert_eq!(open(&path, 3).unwrap(), 3);
+        assert_eq!(failure(&path, 2), ("CLIENT-BLOB-TOO-LARGE".into(), 2));
+        assert!(open(&path, 2).unwrap_err().message.contains("at most 2"));
+        assert_eq!(failure(&dir.path().join("b"), 3), ("CLI-NO-FILE".into(), EXIT_NOT_FOUND));
+        assert_eq!(failure(dir.path(), 3), ("CLI-IS-FOLDER".into(), 2));
     }
 
     #[test]
     fn a_pipe_is_spooled_and_a_change_is_seen() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
-        let spooled = FileSource::spool(&mut [1, 2, 3].as_slice(), &path, 3).unwrap();
+        let spool = Spool::new(Some(dir.path().to_owned()));
+        let spooled = spool.copy(&mut [1, 2, 3].as_slice(), &path, 3).unwrap();
         let mut bytes = [0; 2];
         spooled.read_at(1, &mut bytes).unwrap();
         assert_eq!((spooled.length(), bytes), (3, [2, 3]));
-        spooled.unchanged(&path).unwrap();
-        let error = FileSource::spool(&mut [1, 2, 3].as_slice(), &path, 2).map(|_| ()).unwrap_err();
+        spooled.unchanged().unwrap();
+        let error = spool.copy(&mut [1, 2, 3].as_slice(), &path, 2).unwrap_err();
         assert_eq!(error.code, "CLIENT-BLOB-TOO-LARGE");
+        let nowhere = Spool::new(Some(path.clone()));
+        let error = nowhere.copy(&mut [1].as_slice(), &path, 2).unwrap_err();
+        assert!(error.code == "CLI-SPOOL" && error.message.contains(path.to_str().unwrap()), "{error:?}");
 
         let params = EncodingParams::new(10).unwrap();
         std::fs::write(&path, [7; 5000]).unwrap();
-        assert_eq!(metadata(&path, params).unwrap(), floe_redstuff::compute_metadata(params, &[7; 5000]).unwrap());
-        let source = FileSource::open(&path, 5000).unwrap();
-        source.unchanged(&path).unwrap();
+        let got = metadata(&path, params, &MemoryArgs::default(), None).unwrap();
+        assert_eq!(got, floe_redstuff::compute_metadata(params, &[7; 5000]).unwrap());
+        let source = FileSource::open(&path).unwrap();
         std::fs::write(&path, [7; 4999]).unwrap();
-        assert_eq!(source.unchanged(&path).unwrap_err().code, "CLI-FILE-CHANGED");
+        let error = cannot_read(&path, &source.unchanged().unwrap_err());
+        assert!(error.code == "CLI-FILE-CHANGED" && error.message.contains("4999"), "{error:?}");
     }
 }

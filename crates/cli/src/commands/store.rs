@@ -2,12 +2,12 @@
 
 use std::{path::Path, time::Duration};
 
-use floe_client::{FloeClient, StoreOptions};
+use floe_client::{ClientError, FloeClient, StoreOptions};
 use floe_protocol::api::BlobStoreResult;
 use floe_redstuff::EncodingParams;
 use serde::Serialize;
 
-use super::input;
+use super::input::{self, Spool};
 use crate::{
     args::{Epochs, Global, StoreArgs},
     error::CliError,
@@ -44,7 +44,7 @@ struct Money {
 }
 
 pub(crate) async fn run(global: &Global, args: StoreArgs) -> Result<(), CliError> {
-    let (client, file) = network::connect(global).await?;
+    let (client, file) = network::connect(global, &args.memory).await?;
     let info = client.chain().network().await?;
     let params = EncodingParams::new(info.n_shards).map_err(|e| CliError::new("CLI-BAD-SHARDS", 1, e.to_string()))?;
     let epochs = match args.epochs {
@@ -66,7 +66,8 @@ pub(crate) async fn run(global: &Global, args: StoreArgs) -> Result<(), CliError
     let (mut results, mut lines, mut first_error) = (Vec::new(), Vec::new(), None);
     for path in &args.files {
         let options = StoreOptions { epochs, force: args.force, progress: bar.clone().map(|bar| bar as _) };
-        let stored = store_one(&client, path, params, options).await;
+        let spool = Spool::new(args.memory.spool_dir.clone().or_else(|| file.spool_dir.clone()));
+        let stored = store_one(&client, path, params, spool, options).await;
         let (result, line) = match stored {
             Ok(result) => {
                 let line = describe(path, &result, &money, file.gateway_url.as_deref());
@@ -104,13 +105,18 @@ async fn store_one(
     client: &FloeClient,
     path: &Path,
     params: EncodingParams,
+    spool: Spool,
     options: StoreOptions,
 ) -> Result<BlobStoreResult, CliError> {
     let owned = path.to_owned();
-    let blob = tokio::task::spawn_blocking(move || input::read(&owned, params.max_blob_size()))
+    let source = tokio::task::spawn_blocking(move || input::open(&owned, params.max_blob_size(), &spool))
         .await
         .map_err(|e| CliError::new("CLI-IO", 1, e.to_string()))??;
-    Ok(client.store(blob, options).await?)
+    client.store_from(source, options).await.map_err(|error| match error {
+        ClientError::SourceChanged(change) => input::changed(path, change),
+        ClientError::Source(error) => input::cannot_read(path, &error),
+        error => error.into(),
+    })
 }
 
 fn describe(path: &Path, result: &BlobStoreResult, money: &Money, gateway: Option<&str>) -> String {
@@ -151,7 +157,7 @@ fn dry_run(
 ) -> Result<(), CliError> {
     let mut reports = Vec::with_capacity(args.files.len());
     for path in &args.files {
-        let metadata = input::metadata(path, params)?;
+        let metadata = input::metadata(path, params, &args.memory, Bar::new(global))?;
         let size = metadata.unencoded_length();
         let encoded_size = params.encoded_length(size).map_err(|e| CliError::usage("CLI-ENCODE", e.to_string()))?;
         reports.push(DryRun {

@@ -286,6 +286,8 @@ impl Layout {
             let file = ClientFile {
                 wallet_key_file: Some(format!("keys/{key}.key").into()),
                 gateway_url: Some(info.gateway_url.clone()),
+                memory: None,
+                spool_dir: None,
                 chain: info.chain_config(),
             };
             write_toml(&path, &file)?;

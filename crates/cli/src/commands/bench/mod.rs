@@ -14,7 +14,7 @@ pub(crate) fn run(global: &Global, args: BenchArgs) -> Result<(), CliError> {
     let BenchAction::Code(args) = args.action;
     let options = code::Options {
         n_shards: args.n_shards,
-        blob_bytes: args.size,
+        blob_bytes: args.size.0,
         threads: args.threads,
         runs: args.runs,
         baseline: !args.no_baseline,

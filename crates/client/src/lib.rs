@@ -48,6 +48,7 @@ mod read;
 mod scores;
 mod source;
 mod store;
+mod symbols;
 mod view;
 
 use std::sync::Arc;
@@ -61,7 +62,7 @@ pub use crate::{
     },
     error::{ClientError, NodeFailure},
     http::{Body, BoxError, HyperTransport, Transport, TransportError},
-    read::BlobStream,
+    read::{BlobStream, RangeStream},
     source::{FileSource, SourceChanged, WatchedSource},
 };
 
@@ -78,6 +79,7 @@ pub(crate) struct Inner {
     nodes: node::Nodes,
     scores: Arc<scores::Scores>,
     metadata: read::metadata::MetadataCache,
+    rebuilt: Arc<read::RebuiltRows>,
     registrations: store::OpenRegistrations,
     tails: store::Tails,
 }
@@ -97,6 +99,7 @@ impl FloeClient {
             nodes: node::Nodes { caller, read: Arc::new(config.read.clone()) },
             scores: Arc::default(),
             metadata: read::metadata::MetadataCache::default(),
+            rebuilt: Arc::default(),
             registrations: store::OpenRegistrations::default(),
             tails: store::Tails::new(config.store.tail_bytes_max),
             chain,

@@ -77,7 +77,7 @@ impl Nodes {
         parse_confirmation(&bytes)
     }
 
-    fn timeout(&self, bytes: usize) -> Duration {
+    pub(crate) fn timeout(&self, bytes: usize) -> Duration {
         scaled(self.read.request_timeout, bytes as u64, self.read.bytes_per_second_min)
     }
 }
@@ -94,6 +94,6 @@ pub(crate) fn uri(member: &Member, id: &BlobId, rest: &str) -> Result<http::Uri,
     format!("{base}/v1/blobs/{id}/{rest}").parse().map_err(|error| CallError::Address(format!("{base}: {error}")))
 }
 
-fn wrong(error: impl std::fmt::Display) -> CallError {
+pub(crate) fn wrong(error: impl std::fmt::Display) -> CallError {
     CallError::Wrong(error.to_string())
 }

@@ -25,9 +25,9 @@ const SLOW_FACTOR: u32 = 3;
 /// A row for which others wait is given up after so many times the time after which it would be overtaken.
 const LOST_FACTOR: u32 = 4;
 /// How much faster than the slowest speed that is put up with an answer usually comes.
-const USUAL_SPEED_FACTOR: u64 = 8;
+pub(super) const USUAL_SPEED_FACTOR: u64 = 8;
 /// Answers from which on the median is used.
-const MEDIAN_SAMPLES_MIN: usize = 3;
+pub(super) const MEDIAN_SAMPLES_MIN: usize = 3;
 
 /// What one read needs of its surroundings.
 #[derive(Clone)]

@@ -5,8 +5,11 @@ mod fetch;
 mod files;
 mod fill;
 pub(crate) mod metadata;
+mod part;
 mod plan;
 mod range;
+mod rebuild;
+mod rows;
 mod status;
 mod stream;
 
@@ -25,6 +28,8 @@ use crate::{
     failures::Failures,
     view::View,
 };
+pub use range::RangeStream;
+pub(crate) use rows::RebuiltRows;
 pub use stream::BlobStream;
 
 use fetch::{Gather, Order};

@@ -12,7 +12,7 @@ use std::{
 use axum::{
     Json, Router,
     body::{Body, Bytes},
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, put},
@@ -26,7 +26,10 @@ use floe_protocol::{
     message::{Persistence, SignedMessage, StorageConfirmation},
     upload::{Frame, UploadReader},
 };
-use floe_redstuff::{Axis, BlobId, PairIndex, ShardIndex, VerifiedMetadata};
+use floe_redstuff::{
+    Axis, BlobId, DecodingSymbols, EitherDecodingSymbol, GeneralRecoverySymbol, PairIndex, ShardIndex, Sliver,
+    SliverIndex, SymbolId, VerifiedMetadata, VerifiedSliver,
+};
 use futures::StreamExt;
 use http_body_util::BodyExt;
 
@@ -82,6 +85,7 @@ pub struct Node {
     blobs: Mutex<HashMap<BlobId, Held>>,
     behaviour: Mutex<Behaviour>,
     pub sliver_requests: AtomicU32,
+    pub symbol_requests: AtomicU32,
     pub uploads: AtomicU32,
     /// What came of the last upload, whole or broken off.
     pub received: Mutex<Vec<u8>>,
@@ -104,6 +108,7 @@ impl Node {
             blobs: Mutex::default(),
             behaviour: Mutex::new(Behaviour::Honest),
             sliver_requests: AtomicU32::new(0),
+            symbol_requests: AtomicU32::new(0),
             uploads: AtomicU32::new(0),
             received: Mutex::default(),
             lagging: AtomicU32::new(0),
@@ -148,6 +153,8 @@ impl Node {
             .route("/v1/blobs/{id}/upload", put(upload))
             .route("/v1/blobs/{id}/metadata", get(metadata))
             .route("/v1/blobs/{id}/slivers/{pair}/{axis}", get(sliver))
+            .route("/v1/blobs/{id}/recoverySymbols", get(recovery_symbols))
+            .route("/v1/blobs/{id}/decodingSymbols", get(decoding_symbols))
             .route("/v1/blobs/{id}/status", get(status))
             .route("/v1/blobs/{id}/confirmation/permanent", get(confirmation))
             .with_state(self.clone())
@@ -196,6 +203,15 @@ impl Node {
         let mut pairs: Vec<u16> = self.shards.iter().map(|shard| shard.pair(id, params).get()).collect();
         pairs.sort_unstable();
         pairs
+    }
+
+    fn held_sliver(&self, held: &Held, index: SliverIndex, axis: Axis) -> Option<VerifiedSliver> {
+        let params = self.chain_params();
+        if self.behaviour() == Behaviour::NoPrimaries && axis == Axis::Primary {
+            return None;
+        }
+        let bytes = held.slivers.get(&(index.pair(axis, params).get(), axis))?;
+        Some(Sliver::from_bcs(axis, bytes, params).unwrap().verify(&held.metadata).unwrap())
     }
 
     fn chain_params(&self) -> floe_redstuff::EncodingParams {
@@ -305,8 +321,20 @@ async fn sliver(State(node): State<Arc<Node>>, Path((id, pair, axis)): Path<(Str
     let Some(bytes) = blobs.get(&id).and_then(|held| held.slivers.get(&(pair, axis))).cloned() else {
         return refuse(ErrorReason::SliverNotFound);
     };
+    if node.behaviour() == Behaviour::NoPrimaries && axis == Axis::Primary {
+        return refuse(ErrorReason::SliverNotFound);
+    }
+    let other = || {
+        let other = blobs.iter().find(|(other, _)| **other != id)?;
+        other.1.slivers.iter().find(|((_, of), _)| *of == axis).map(|(_, sliver)| sliver.to_vec())
+    };
+    misbehave(node.behaviour(), bytes, other)
+}
+
+/// Makes of an answer what a node with this behaviour gives.
+fn misbehave(behaviour: Behaviour, bytes: Bytes, other: impl FnOnce() -> Option<Vec<u8>>) -> Response {
     let mut bad = bytes.to_vec();
-    match node.behaviour() {
+    match behaviour {
         Behaviour::FlippedBit => {
             let middle = bad.len() / 2;
             bad[middle] ^= 4;
@@ -315,13 +343,10 @@ async fn sliver(State(node): State<Arc<Node>>, Path((id, pair, axis)): Path<(Str
             let index = bad.len() - 2;
             bad[index] ^= 1;
         }
-        Behaviour::OtherBlob => {
-            let other = blobs.iter().find(|(other, _)| **other != id);
-            match other.and_then(|(_, held)| held.slivers.iter().find(|((_, a), _)| *a == axis)) {
-                Some((_, sliver)) => bad = sliver.to_vec(),
-                None => bad.fill(0),
-            }
-        }
+        Behaviour::OtherBlob => match other() {
+            Some(other) => bad = other,
+            None => bad.fill(0),
+        },
         Behaviour::Truncated => bad.truncate(bad.len() - 3),
         Behaviour::OverLong => bad.extend([0; 1000]),
         Behaviour::BrokenOff => {
@@ -333,10 +358,63 @@ async fn sliver(State(node): State<Arc<Node>>, Path((id, pair, axis)): Path<(Str
             let chunks = futures::stream::repeat(Bytes::from_static(&[0; 4096])).map(Ok::<_, std::io::Error>);
             return Body::from_stream(chunks).into_response();
         }
-        Behaviour::NoPrimaries if axis == Axis::Primary => return refuse(ErrorReason::SliverNotFound),
         _ => return bytes.into_response(),
     }
     bad.into_response()
+}
+
+type Pairs = Query<Vec<(String, String)>>;
+
+async fn recovery_symbols(State(node): State<Arc<Node>>, Path(id): Path<String>, Query(query): Pairs) -> Response {
+    node.symbol_requests.fetch_add(1, Ordering::SeqCst);
+    if let Err(response) = node.general().await {
+        return response;
+    }
+    let Some(held) = node.blobs.lock().unwrap().get(&parse(&id)).cloned() else {
+        return refuse(ErrorReason::SliverNotFound);
+    };
+    let value = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+    let axis: Axis = value("proofAxis").unwrap().parse().unwrap();
+    let ids: Vec<SymbolId> = match value("targetSliver") {
+        None => query.iter().filter(|(key, _)| key == "id").map(|(_, id)| id.parse().unwrap()).collect(),
+        Some(row) => {
+            let columns =
+                node.pairs(&parse(&id)).into_iter().map(|pair| PairIndex::new(pair).secondary(node.chain_params()));
+            columns.map(|secondary| SymbolId { primary: row.parse().unwrap(), secondary }).collect()
+        }
+    };
+    let mut symbols = Vec::new();
+    for id in ids {
+        let Some(sliver) = node.held_sliver(&held, id.sliver(axis), axis) else { continue };
+        symbols.push(sliver.general_recovery_symbol(id.sliver(axis.orthogonal())).unwrap());
+    }
+    if symbols.is_empty() {
+        return refuse(ErrorReason::SliverNotFound);
+    }
+    misbehave(node.behaviour(), GeneralRecoverySymbol::list_to_bcs(&symbols).into(), || None)
+}
+
+async fn decoding_symbols(State(node): State<Arc<Node>>, Path(id): Path<String>, Query(query): Pairs) -> Response {
+    node.symbol_requests.fetch_add(1, Ordering::SeqCst);
+    if let Err(response) = node.general().await {
+        return response;
+    }
+    let id = parse(&id);
+    let Some(held) = node.blobs.lock().unwrap().get(&id).cloned() else {
+        return refuse(ErrorReason::SliverNotFound);
+    };
+    let value = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap();
+    let (target, axis): (u16, Axis) = (value("targetSlivers").parse().unwrap(), value("targetType").parse().unwrap());
+    let crossing = axis.orthogonal();
+    let mut symbols = Vec::new();
+    for pair in node.pairs(&id) {
+        let index = PairIndex::new(pair).sliver(crossing, node.chain_params());
+        let Some(sliver) = node.held_sliver(&held, index, crossing) else { continue };
+        let symbol = sliver.decoding_symbol(SliverIndex::new(target)).unwrap();
+        symbols.push(EitherDecodingSymbol { axis, symbol });
+    }
+    let symbols = DecodingSymbols([(SliverIndex::new(target), symbols)].into());
+    misbehave(node.behaviour(), symbols.to_bcs().into(), || None)
 }
 
 async fn status(State(node): State<Arc<Node>>, Path(id): Path<String>) -> Response {

@@ -97,9 +97,11 @@ impl Expander {
         for (slivers, recovery) in slivers.chunks(at_once).zip(recovery.chunks(at_once * step)) {
             let leaves = &mut self.leaves[..slivers.len() * code.total()];
             let lines = slivers.iter().zip(recovery.chunks_exact(step));
-            let symbols =
-                lines.flat_map(|(sliver, recovery)| sliver.chunks_exact(symbol).chain(recovery.chunks_exact(symbol)));
-            self.hasher.hash(symbols, leaves);
+            for ((sliver, recovery), leaves) in lines.zip(leaves.chunks_exact_mut(code.total())) {
+                let (originals, recovered) = leaves.split_at_mut(code.originals);
+                self.hasher.hash_run(sliver, originals);
+                self.hasher.hash_run(recovery, recovered);
+            }
             forest::roots(leaves, code.total(), &mut self.scratch, &mut roots);
         }
         roots

@@ -133,6 +133,18 @@ impl LeafHasher {
         }
     }
 
+    /// As [`hash`](Self::hash) for leaves that lie one after the other.
+    ///
+    /// # Panics
+    /// As [`hash`](Self::hash).
+    pub(crate) fn hash_run(self, leaves: &[u8], out: &mut [Digest]) {
+        match self.level {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512(simd) if self.leaf_bytes > 2 => simd.leaf_run(self.leaf_bytes, leaves, out),
+            _ => self.hash(leaves.chunks_exact(self.leaf_bytes), out),
+        }
+    }
+
     fn compute<'a>(self, mut leaves: impl Iterator<Item = &'a [u8]>, out: &mut [Digest]) {
         match self.level {
             #[cfg(target_arch = "x86_64")]
@@ -160,6 +172,12 @@ mod tests {
                 let mut got = vec![EMPTY; count];
                 LeafHasher::at_level(level, size).hash(leaves.iter().map(Vec::as_slice), &mut got);
                 prop_assert_eq!(&got, &expected, "{}", level.name());
+                let run = leaves.concat();
+                if size > 0 {
+                    got.fill(EMPTY);
+                    LeafHasher::at_level(level, size).hash_run(&run, &mut got);
+                    prop_assert_eq!(&got, &expected, "{}", level.name());
+                }
             }
         }
 

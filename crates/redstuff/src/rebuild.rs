@@ -75,8 +75,8 @@ fn check<T>(
 ) -> Vec<Result<VerifiedSliver, RecoveryError>> {
     let symbol_size = metadata.symbol_size();
     let symbol = symbol_size.bytes();
-    let original = |i: usize, sliver: usize| &data[sliver][i * symbol..][..symbol];
-    let roots = Expander::new(axis, metadata.params(), symbol).roots(data.len(), original, &mut Vec::new());
+    let lines: Vec<&[u8]> = data.iter().map(|data| &data[..]).collect();
+    let roots = Expander::new(axis, metadata.params(), symbol).roots_of(&lines);
     let slivers = targets.iter().zip(data).zip(roots);
     slivers
         .map(|(((index, _), data), root)| {

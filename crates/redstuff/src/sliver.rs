@@ -240,10 +240,10 @@ fn verify_axis(metadata: &VerifiedMetadata, axis: Axis, slivers: &[(usize, &Sliv
     slivers
         .par_chunks(code.batch(symbol, slivers.len()))
         .map_init(
-            || (Expander::new(axis, params, symbol), Vec::new()),
-            |(expander, leaves), group| {
-                let original = |i: usize, sliver: usize| group[sliver].1.symbol(i);
-                let roots = expander.roots(group.len(), original, leaves);
+            || Expander::new(axis, params, symbol),
+            |expander, group| {
+                let data: Vec<&[u8]> = group.iter().map(|(_, sliver)| &sliver.data[..]).collect();
+                let roots = expander.roots_of(&data);
                 let check =
                     |((at, sliver), root): (&(usize, &Sliver), &Digest)| (*at, sliver.check_root(root, metadata));
                 group.iter().zip(&roots).map(check).collect::<Vec<_>>()

@@ -293,7 +293,7 @@ impl SliverSymbols {
         let symbol_size = sliver.symbol_size.bytes();
         let symbols = expand(sliver, params);
         let mut leaves = vec![crate::merkle::EMPTY; usize::from(params.n_shards())];
-        crate::hash::LeafHasher::new(symbol_size).hash(symbols.chunks_exact(symbol_size), &mut leaves);
+        crate::hash::LeafHasher::new(symbol_size).hash_run(&symbols, &mut leaves);
         Self {
             axis: sliver.axis,
             index: sliver.index,

@@ -212,11 +212,12 @@ mod wide {
             *row = unsafe { _mm512_loadu_si512(words.as_ptr().cast()) };
         }
         let left = _mm512_cvtepu8_epi64(_mm_set_epi64x(0, i64::from_le_bytes(*left)));
+        let starts = pieces.each_ref().map(|piece| piece.as_ptr());
         let total = length + 1;
         let mut start = 0;
         while start + BLOCK < total || (part.last && start < total) {
             // SAFETY: as this function's.
-            let mut m = unsafe { blake2b::message_of_eight(pieces, start, length) };
+            let mut m = unsafe { blake2b::message_of_eight(&starts, start, length) };
             if start == 0 {
                 m[0] = _mm512_or_si512(m[0], left);
             }

@@ -135,10 +135,37 @@ fn initial() -> [__m256i; 8] {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn message<const WORDS: usize>(leaves: &[&[u8]; LANES], start: usize) -> Words {
+    if WORDS == 16
+        && let [Some(a), Some(b), Some(c), Some(d)] = leaves.map(|leaf| leaf[start.saturating_sub(1)..].first_chunk())
+    {
+        return block([a, b, c, d], start == 0);
+    }
     let mut m = [_mm256_setzero_si256(); 16];
     for (k, m) in m.iter_mut().enumerate().take(WORDS) {
         let [a, b, c, d] = leaves.map(|leaf| word(leaf, start + 8 * k).cast_signed());
         *m = _mm256_setr_epi64x(a, b, c, d);
+    }
+    m
+}
+
+/// A block of each message by words; of the `first` one all but the last byte, behind the prefix.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn block(bytes: [&[u8; BLOCK]; LANES], first: bool) -> Words {
+    let mut m = [_mm256_setzero_si256(); 16];
+    for (quarter, words) in m.chunks_exact_mut(4).enumerate() {
+        let mut rows = [_mm256_setzero_si256(); LANES];
+        for (row, bytes) in rows.iter_mut().zip(bytes) {
+            // SAFETY: reads a quarter of the block.
+            *row = unsafe { _mm256_loadu_si256(bytes[BLOCK / 4 * quarter..].as_ptr().cast()) };
+        }
+        words.copy_from_slice(&transpose(rows));
+    }
+    if first {
+        for k in (1..16).rev() {
+            m[k] = _mm256_or_si256(_mm256_slli_epi64::<8>(m[k]), _mm256_srli_epi64::<56>(m[k - 1]));
+        }
+        m[0] = _mm256_or_si256(_mm256_slli_epi64::<8>(m[0]), _mm256_set1_epi64x(i64::from(LEAF_PREFIX)));
     }
     m
 }

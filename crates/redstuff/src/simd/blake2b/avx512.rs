@@ -29,17 +29,39 @@ impl Avx512 {
     ///
     /// # Panics
     /// Unless there are as many leaves as room for hashes, all of `length` bytes.
-    pub(crate) fn leaves<'a>(self, length: usize, leaves: impl Iterator<Item = &'a [u8]>, out: &mut [Digest]) {
-        let groups = Groups { leaves, left: out.len(), length };
-        // SAFETY: `self` proves that the processor has the instructions; `Groups` checks lengths.
-        unsafe {
-            match words_of_last_block(length) {
-                0..=1 => hash_leaves::<1>(length, groups, out),
-                2..=4 => hash_leaves::<4>(length, groups, out),
-                5..=8 => hash_leaves::<8>(length, groups, out),
-                _ => hash_leaves::<16>(length, groups, out),
-            }
-        }
+    pub(crate) fn leaves<'a>(self, length: usize, mut leaves: impl Iterator<Item = &'a [u8]>, out: &mut [Digest]) {
+        let mut left = out.len();
+        let mut next = || {
+            let leaf = leaves.next().expect("a leaf for each hash");
+            assert_eq!(leaf.len(), length);
+            leaf.as_ptr()
+        };
+        let groups = std::iter::from_fn(|| {
+            let count = left.min(LANES);
+            left -= count;
+            let first = (count > 0).then(&mut next)?;
+            let mut group = [first; LANES];
+            group[1..count].fill_with(&mut next);
+            Some(group)
+        });
+        // SAFETY: `self` proves that the processor has the instructions; all leaves have `length` bytes.
+        unsafe { hash_leaves_of(length, groups, out) }
+    }
+
+    /// As [`leaves`](Self::leaves) for leaves that lie one after the other.
+    ///
+    /// # Panics
+    /// Unless there are as many as room for hashes.
+    pub(crate) fn leaf_run(self, length: usize, leaves: &[u8], out: &mut [Digest]) {
+        let count = out.len();
+        assert_eq!(leaves.len(), length * count);
+        let at = |leaf: usize| leaves.as_ptr().wrapping_add(leaf * length);
+        let groups = (0..count).step_by(LANES).map(|first| match count - first {
+            LANES.. => std::array::from_fn(|lane| at(first + lane)),
+            _ => std::array::from_fn(|lane| at((first + lane).min(count - 1))),
+        });
+        // SAFETY: `self` proves that the processor has the instructions; leaves below `count` have `length` bytes.
+        unsafe { hash_leaves_of(length, groups, out) }
     }
 
     /// Replaces the front of `nodes` by the parents of neighbours; a last one without neighbour is joined with
@@ -97,42 +119,36 @@ fn words_of_last_block(length: usize) -> usize {
     (length % BLOCK + 1).div_ceil(8)
 }
 
-/// Leaves by sixteen; what the last group lacks is its first leaf again.
-struct Groups<I> {
-    leaves: I,
-    left: usize,
-    length: usize,
-}
-
-impl<'a, I: Iterator<Item = &'a [u8]>> Iterator for Groups<I> {
-    type Item = [&'a [u8]; LANES];
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        let count = self.left.min(LANES);
-        self.left -= count;
-        let mut next = || self.leaves.next().expect("a leaf for each hash");
-        let first = (count > 0).then(&mut next)?;
-        let mut group = [first; LANES];
-        group[1..count].fill_with(next);
-        assert!(group.iter().all(|leaf| leaf.len() == self.length), "leaves of {} bytes", self.length);
-        Some(group)
+/// Hashes groups of leaves, of which the last may have more than there is room for.
+///
+/// # Safety
+/// The features, and `length` readable bytes at every pointer.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2")]
+unsafe fn hash_leaves_of(length: usize, groups: impl Iterator<Item = [*const u8; LANES]>, out: &mut [Digest]) {
+    // SAFETY: as this function's.
+    unsafe {
+        match words_of_last_block(length) {
+            0..=1 => hash_leaves::<1>(length, groups, out),
+            2..=4 => hash_leaves::<4>(length, groups, out),
+            5..=8 => hash_leaves::<8>(length, groups, out),
+            _ => hash_leaves::<16>(length, groups, out),
+        }
     }
 }
 
 /// `LAST`: words of the last block that may be other than zero.
 ///
 /// # Safety
-/// The features, and `length` readable bytes in every leaf.
+/// As that of [`hash_leaves_of`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2")]
-unsafe fn hash_leaves<'a, const LAST: usize>(
+unsafe fn hash_leaves<const LAST: usize>(
     length: usize,
-    mut groups: impl Iterator<Item = [&'a [u8]; LANES]>,
+    mut groups: impl Iterator<Item = [*const u8; LANES]>,
     out: &mut [Digest],
 ) {
     let total = length + 1;
     let last = total.div_ceil(BLOCK) - 1;
-    let load = |group: &[&[u8]; LANES], block: usize, words: &mut Words| {
+    let load = |group: &[*const u8; LANES], block: usize, words: &mut Words| {
         // SAFETY: as this function's.
         unsafe {
             if block == last {
@@ -245,10 +261,10 @@ fn initial() -> State {
 /// The first `WORDS` words at byte `start` of prefix and leaf, zeros past its end.
 ///
 /// # Safety
-/// The features, and `length` readable bytes in every leaf.
+/// The features, and `length` readable bytes at every pointer.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn message<const WORDS: usize>(leaves: &[&[u8]; LANES], start: usize, length: usize, words: &mut Words) {
+unsafe fn message<const WORDS: usize>(leaves: &[*const u8; LANES], start: usize, length: usize, words: &mut Words) {
     for (leaves, m) in leaves.as_chunks().0.iter().zip(words) {
         // SAFETY: as this function's.
         let low = transpose(unsafe { half(leaves, start, length) });
@@ -264,10 +280,14 @@ unsafe fn message<const WORDS: usize>(leaves: &[&[u8]; LANES], start: usize, len
 /// The 128 bytes at `start` of prefix and leaf, by words.
 ///
 /// # Safety
-/// The features, and `length` readable bytes in every leaf.
+/// The features, and `length` readable bytes at every pointer.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(in super::super) unsafe fn message_of_eight(leaves: &[&[u8]; SET], start: usize, length: usize) -> [__m512i; 16] {
+pub(in super::super) unsafe fn message_of_eight(
+    leaves: &[*const u8; SET],
+    start: usize,
+    length: usize,
+) -> [__m512i; 16] {
     // SAFETY: as this function's.
     let (low, high) = unsafe { (half(leaves, start, length), half(leaves, start + BLOCK / 2, length)) };
     let mut m = [_mm512_setzero_si512(); 16];
@@ -279,10 +299,10 @@ pub(in super::super) unsafe fn message_of_eight(leaves: &[&[u8]; SET], start: us
 /// The 64 bytes at `start` of prefix and leaf, zeros past its end, for each lane.
 ///
 /// # Safety
-/// The features, and `length` readable bytes in every leaf.
+/// The features, and `length` readable bytes at every pointer.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn half(leaves: &[&[u8]; SET], start: usize, length: usize) -> [__m512i; SET] {
+unsafe fn half(leaves: &[*const u8; SET], start: usize, length: usize) -> [__m512i; SET] {
     // Byte `start + i` of the message is byte `start + i - 1` of the leaf; byte 0 is the prefix, which is zero.
     let left = (length + 1).saturating_sub(start);
     let mut mask = if left >= 64 { u64::MAX } else { (1u64 << left) - 1 };
@@ -291,7 +311,7 @@ unsafe fn half(leaves: &[&[u8]; SET], start: usize, length: usize) -> [__m512i; 
     }
     let mut rows = [_mm512_setzero_si512(); SET];
     for (row, leaf) in rows.iter_mut().zip(leaves) {
-        let at = leaf.as_ptr().wrapping_add(start).wrapping_sub(1);
+        let at = leaf.wrapping_add(start).wrapping_sub(1);
         // SAFETY: bytes that are masked out are not read; the others lie within the leaf.
         *row = unsafe { _mm512_maskz_loadu_epi8(mask, at.cast()) };
     }

@@ -39,13 +39,36 @@ pub enum DecodeError {
 /// # Errors
 /// Too few slivers, or one of another blob.
 pub fn decode(metadata: &VerifiedMetadata, axis: Axis, slivers: &[VerifiedSliver]) -> Result<Vec<u8>, DecodeError> {
-    let taken = choose(metadata, axis, slivers)?;
-    let mut blob = match axis {
-        Axis::Primary => from_rows(metadata, &taken),
-        Axis::Secondary => from_columns(metadata, &taken),
-    };
-    blob.truncate(usize::try_from(metadata.unencoded_length()).unwrap_or(usize::MAX));
+    let mut blob = Vec::new();
+    decode_into(metadata, axis, slivers, &mut blob)?;
     Ok(blob)
+}
+
+/// As [`decode`], into a buffer that becomes the blob, whatever was in it. Who decodes more than once keeps the buffer: a
+/// large one that is new costs the system more, page by page, than the decoding costs.
+///
+/// # Errors
+/// As [`decode`]; the buffer is not touched then.
+pub fn decode_into(
+    metadata: &VerifiedMetadata,
+    axis: Axis,
+    slivers: &[VerifiedSliver],
+    blob: &mut Vec<u8>,
+) -> Result<(), DecodeError> {
+    let taken = choose(metadata, axis, slivers)?;
+    let rows = usize::from(metadata.params().primary_source_symbols());
+    let padded = rows * metadata.sliver_bytes(Axis::Primary);
+    if blob.capacity() < padded {
+        // Zeros that the system gives need not be written.
+        *blob = vec![0; padded];
+    }
+    blob.resize(padded, 0);
+    match axis {
+        Axis::Primary => from_rows(metadata, &taken, blob),
+        Axis::Secondary => from_columns(metadata, &taken, blob),
+    }
+    blob.truncate(usize::try_from(metadata.unencoded_length()).unwrap_or(usize::MAX));
+    Ok(())
 }
 
 /// The first distinct slivers of the axis, exactly as many as decoding needs. Systematic ones are preferred: what
@@ -78,7 +101,7 @@ fn positions(slivers: &[&VerifiedSliver]) -> Vec<usize> {
 }
 
 /// Rows are contiguous in the blob: those at hand are copied, the others are decoded strip by strip.
-fn from_rows(metadata: &VerifiedMetadata, slivers: &[&VerifiedSliver]) -> Vec<u8> {
+fn from_rows(metadata: &VerifiedMetadata, slivers: &[&VerifiedSliver], blob: &mut [u8]) {
     let params = metadata.params();
     let symbol = metadata.symbol_size().bytes();
     let columns = usize::from(params.secondary_source_symbols());
@@ -86,7 +109,6 @@ fn from_rows(metadata: &VerifiedMetadata, slivers: &[&VerifiedSliver]) -> Vec<u8
     let code = Code::of_sliver(Axis::Secondary, params);
     let erasures = Erasures::new(code, positions(slivers));
 
-    let mut blob = vec![0; code.originals * columns * symbol];
     let width = erasures.batch(symbol, columns);
     let mut strips: Vec<Vec<&mut [u8]>> = Vec::new();
     strips.resize_with(columns.div_ceil(width), Vec::new);
@@ -111,11 +133,10 @@ fn from_rows(metadata: &VerifiedMetadata, slivers: &[&VerifiedSliver]) -> Vec<u8
             decoder.decode(width.min(columns - first), &source, |m, shard| shard.write(rows[m], symbol));
         },
     );
-    blob
 }
 
 /// Each strip of rows is a contiguous piece of the blob, into which columns at hand and decoded ones are woven.
-fn from_columns(metadata: &VerifiedMetadata, slivers: &[&VerifiedSliver]) -> Vec<u8> {
+fn from_columns(metadata: &VerifiedMetadata, slivers: &[&VerifiedSliver], blob: &mut [u8]) {
     let params = metadata.params();
     let symbol = metadata.symbol_size().bytes();
     let rows = usize::from(params.primary_source_symbols());
@@ -123,7 +144,6 @@ fn from_columns(metadata: &VerifiedMetadata, slivers: &[&VerifiedSliver]) -> Vec
     let erasures = Erasures::new(code, positions(slivers));
 
     let row_bytes = code.originals * symbol;
-    let mut blob = vec![0; rows * row_bytes];
     let height = erasures.batch(symbol, rows);
     blob.par_chunks_mut(height * row_bytes).enumerate().for_each_init(
         || Decoder::new(&erasures, symbol),
@@ -142,5 +162,4 @@ fn from_columns(metadata: &VerifiedMetadata, slivers: &[&VerifiedSliver]) -> Vec
             });
         },
     );
-    blob
 }

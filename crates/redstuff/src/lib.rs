@@ -104,7 +104,7 @@ mod wire;
 pub use axis::{Axis, AxisParseError, EncodingType, UnsupportedEncoding};
 pub use blob_id::{BlobId, BlobIdParseError};
 pub use check::{InconsistentBlob, check_default, check_strict};
-pub use decode::{DecodeError, decode};
+pub use decode::{DecodeError, decode, decode_into};
 pub use encode::{EncodeError, EncodedBlob, compute_metadata, encode};
 pub use hash::hash as blake2b256;
 pub use index::{IndexParseError, PairIndex, ShardIndex, SliverIndex};

@@ -48,6 +48,16 @@ impl Lanes {
         self.count * self.whole / BLOCK + tails
     }
 
+    /// Most symbols of `symbol` bytes that fit into a shard of this many blocks.
+    pub(super) fn count_in(symbol: usize, blocks: usize) -> usize {
+        let whole = symbol / BLOCK;
+        let Some(per_block) = HALF.checked_div(symbol % BLOCK / 2) else { return blocks / whole };
+        // As many as share a block for their tails, and then as many as the blocks left over take.
+        let group = per_block * whole + 1;
+        let left = (blocks % group).saturating_sub(1);
+        blocks / group * per_block + left.checked_div(whole).unwrap_or(0)
+    }
+
     fn symbol(&self) -> usize {
         self.whole + 2 * self.half
     }

@@ -59,11 +59,7 @@ fn stripes(symbol: usize, max: usize) -> impl Iterator<Item = (usize, usize)> {
 
 /// How many symbols of `symbol` bytes fill a shard of about `shard` bytes and no more; at least one.
 pub(super) fn words_in(symbol: usize, shard: usize) -> usize {
-    let blocks = (shard / 64).max(1);
-    let fits = |words: &usize| Lanes::new(symbol, *words).blocks() <= blocks;
-    // Tails share blocks, so there may be room for a few more than bytes alone suggest, but never for more than this.
-    let most = (blocks * 64 / symbol).max(1);
-    (1..=most).rev().find(fits).unwrap_or(1)
+    Lanes::count_in(symbol, shard / 64).max(1)
 }
 
 /// Divides `count` codewords with symbols of `symbol` bytes into calls on shards of about `shard` bytes.
@@ -99,6 +95,18 @@ mod tests {
                     next += length;
                 }
                 assert_eq!(next, symbol);
+            }
+        }
+    }
+
+    #[test]
+    fn as_many_as_fit_and_no_more() {
+        for symbol in (2..700).step_by(2) {
+            for blocks in 1..40 {
+                let count = words_in(symbol, 64 * blocks);
+                let taken = |count| Lanes::new(symbol, count).blocks();
+                assert!(count == 1 || taken(count) <= blocks, "{symbol} {blocks} {count}");
+                assert!(taken(count + 1) > blocks, "{symbol} {blocks} {count}");
             }
         }
     }

@@ -1,14 +1,16 @@
 //! The works of the code that are timed, and their inputs.
 
+use std::cell::RefCell;
+
 use floe_redstuff::{
     Axis, DecodingSymbol, EncodedBlob, EncodingParams, PairIndex, RecoveryError, Sliver, SliverError, SliverIndex,
-    VerifiedMetadata, VerifiedSliver, blake2b256, check_default, compute_metadata, decode, encode, plain,
+    VerifiedMetadata, VerifiedSliver, blake2b256, check_default, compute_metadata, decode_into, encode, plain,
     recover_slivers_unproven, simd_level, verify_slivers,
 };
 
 use super::{
     report::Report,
-    timing::{Work, compare},
+    timing::{Contest, Work, compare},
 };
 
 /// What to measure.
@@ -34,8 +36,8 @@ pub(super) fn run(options: Options) -> Result<Report, String> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.unwrap_or(0)).build();
     let pool = pool.map_err(|e| e.to_string())?;
     let pairs = usize::from(options.n_shards / 10).max(1);
-    let bench = Bench { params, blob: random(options.blob_bytes), pairs, options };
-    let works = pool.install(|| bench.works())?;
+    let bench = Bench { params, blob: random(options.blob_bytes), buffer: RefCell::default(), pairs, options };
+    let works = pool.install(move || bench.works())?;
     Ok(Report {
         n_shards: options.n_shards,
         blob_bytes: options.blob_bytes,
@@ -63,6 +65,8 @@ fn random(bytes: u64) -> Vec<u8> {
 struct Bench {
     params: EncodingParams,
     blob: Vec<u8>,
+    /// What blobs are decoded into, kept from run to run.
+    buffer: RefCell<Vec<u8>>,
     /// Sliver pairs of one node.
     pairs: usize,
     options: Options,
@@ -76,37 +80,48 @@ impl Bench {
         self.options.baseline.then_some(run)
     }
 
+    fn limits(&self) -> (u64, usize) {
+        (self.options.blob_bytes, self.options.runs)
+    }
+
     fn works(&self) -> Result<Vec<Work>, String> {
         let (params, blob) = (self.params, &self.blob[..]);
-        let limits = (self.options.blob_bytes, self.options.runs);
         let id = |metadata: VerifiedMetadata| *metadata.blob_id();
-        let mut works = vec![compare(
-            "blob id and metadata",
-            limits,
-            (|| (), |()| compute_metadata(params, blob).expect("it fits")),
-            self.plain(|| plain::compute_metadata(params, blob).expect("it fits")),
-            (id, id),
-        )?];
-        works.push(compare(
-            "encode",
-            limits,
-            (|| (), |()| encode(params, blob).expect("it fits")),
-            self.plain(|| plain::encode(params, blob).expect("it fits")),
-            (fingerprint, fingerprint),
-        )?);
+        let contest = Contest {
+            work: "blob id and metadata",
+            prepare: || (),
+            floe: |()| compute_metadata(params, blob).expect("it fits"),
+            plain: self.plain(|| plain::compute_metadata(params, blob).expect("it fits")),
+            floor: None,
+        };
+        let mut works = vec![compare(contest, self.limits(), (id, id))?];
+        let contest = Contest {
+            work: "encode",
+            prepare: || (),
+            floe: |()| encode(params, blob).expect("it fits"),
+            plain: self.plain(|| plain::encode(params, blob).expect("it fits")),
+            floor: None,
+        };
+        works.push(compare(contest, self.limits(), (fingerprint, fingerprint))?);
         let encoded = encode(params, blob).expect("it fits");
         let rebuilds = Axis::ALL.map(|axis| self.rebuilds(&encoded, axis));
         let metadata = encoded.metadata;
-        let (mut last, mut share) = (Vec::new(), Vec::new());
-        let first_of_last = usize::from(params.n_shards() - params.primary_source_symbols());
+        let (mut first, mut last, mut share) = (Vec::new(), Vec::new(), Vec::new());
+        let needed = usize::from(params.primary_source_symbols());
+        let first_of_last = usize::from(params.n_shards()) - needed;
         for (at, pair) in encoded.pairs.into_iter().enumerate() {
             if at < self.pairs {
                 share.extend([pair.primary.clone().into_inner(), pair.secondary.into_inner()]);
+            }
+            if at < needed {
+                first.push(pair.primary.clone());
             }
             if at >= first_of_last {
                 last.push(pair.primary);
             }
         }
+        works.push(self.read(&metadata, &first)?);
+        drop(first);
         works.push(self.decode(&metadata, &last)?);
         drop(last);
         works.push(self.verify(&metadata, &share)?);
@@ -114,42 +129,80 @@ impl Bench {
         Ok(works)
     }
 
-    fn decode(&self, metadata: &VerifiedMetadata, last: &[VerifiedSliver]) -> Result<Work, String> {
-        let checked = |blob: Vec<u8>, sound: bool| (blob == self.blob, sound);
-        compare(
-            "decode the last rows, checked",
-            (self.options.blob_bytes, self.options.runs),
-            (
-                || (),
-                |()| {
-                    let blob = decode(metadata, Axis::Primary, last).expect("enough slivers");
-                    let sound = check_default(metadata, &blob, &[]).is_ok();
-                    (blob, sound)
-                },
-            ),
-            self.plain(|| {
-                let blob = plain::decode(metadata, Axis::Primary, last).expect("enough slivers");
-                let sound = plain::check_default(metadata, &blob);
-                (blob, sound)
+    /// Decodes into the kept buffer, if it is there, and checks.
+    fn decode_checked(
+        metadata: &VerifiedMetadata,
+        slivers: &[VerifiedSliver],
+        used: &[SliverIndex],
+        mut blob: Vec<u8>,
+    ) -> (Vec<u8>, bool) {
+        decode_into(metadata, Axis::Primary, slivers, &mut blob).expect("enough slivers");
+        let is_sound = check_default(metadata, &blob, used).is_ok();
+        (blob, is_sound)
+    }
+
+    /// Whether the blob is right; the buffer goes back to where it was taken from.
+    fn judge(&self, (blob, is_sound): (Vec<u8>, bool)) -> (bool, bool) {
+        let is_right = blob[..] == self.blob[..];
+        self.buffer.replace(blob);
+        (is_right, is_sound)
+    }
+
+    /// The read of a healthy network: rows of the blob itself, verified as they come.
+    fn read(&self, metadata: &VerifiedMetadata, first: &[VerifiedSliver]) -> Result<Work, String> {
+        let received: Vec<Sliver> = first.iter().map(|sliver| sliver.clone().into_inner()).collect();
+        let used: Vec<SliverIndex> = first.iter().map(|sliver| sliver.index).collect();
+        self.judge(Self::decode_checked(metadata, first, &used, Vec::new()));
+        let copy = RefCell::new(self.blob.clone());
+        let floor = || {
+            copy.borrow_mut().copy_from_slice(&self.blob);
+            std::hint::black_box(blake2b256(&copy.borrow()));
+        };
+        let contest = Contest {
+            work: "read the first rows, verified",
+            prepare: || (received.clone(), self.buffer.take()),
+            floe: |(slivers, buffer)| {
+                let verified: Result<Vec<_>, _> = verify_slivers(metadata, slivers).into_iter().collect();
+                Self::decode_checked(metadata, &verified.expect("sound slivers"), &used, buffer)
+            },
+            plain: self.plain(|| {
+                let is_sound = received.iter().all(|sliver| root_is_right(metadata, sliver));
+                (plain::decode(metadata, Axis::Primary, first).expect("enough slivers"), is_sound)
             }),
-            (|(blob, sound)| checked(blob, sound), |(blob, sound)| checked(blob, sound)),
-        )
+            floor: Some(("memcpy and BLAKE2b of the blob", &floor)),
+        };
+        compare(contest, self.limits(), (|result| self.judge(result), |result| self.judge(result)))
+    }
+
+    fn decode(&self, metadata: &VerifiedMetadata, last: &[VerifiedSliver]) -> Result<Work, String> {
+        let contest = Contest {
+            work: "decode the last rows, checked",
+            prepare: || self.buffer.take(),
+            floe: |buffer| Self::decode_checked(metadata, last, &[], buffer),
+            plain: self.plain(|| {
+                let blob = plain::decode(metadata, Axis::Primary, last).expect("enough slivers");
+                let is_sound = plain::check_default(metadata, &blob);
+                (blob, is_sound)
+            }),
+            floor: None,
+        };
+        // The plain code's buffer is as good as ours.
+        compare(contest, self.limits(), (|result| self.judge(result), |result| self.judge(result)))
     }
 
     fn verify(&self, metadata: &VerifiedMetadata, share: &[Sliver]) -> Result<Work, String> {
         let bytes = share.iter().map(|sliver| sliver.data.len() as u64).sum();
-        compare(
-            "verify the pairs of a node",
-            (bytes, self.options.runs),
-            (|| share.to_vec(), |slivers| verify_slivers(metadata, slivers)),
-            self.plain(|| share.iter().map(|sliver| root_is_right(metadata, sliver)).collect::<Vec<bool>>()),
-            (
-                |results: Vec<Result<VerifiedSliver, SliverError>>| {
-                    results.iter().map(Result::is_ok).collect::<Vec<bool>>()
-                },
-                |results| results,
-            ),
-        )
+        let contest = Contest {
+            work: "verify the pairs of a node",
+            prepare: || share.to_vec(),
+            floe: |slivers| verify_slivers(metadata, slivers),
+            plain: self.plain(|| share.iter().map(|sliver| root_is_right(metadata, sliver)).collect::<Vec<bool>>()),
+            floor: None,
+        };
+        let sound = |results: Vec<Result<VerifiedSliver, SliverError>>| {
+            results.iter().map(Result::is_ok).collect::<Vec<bool>>()
+        };
+        compare(contest, (bytes, self.options.runs), (sound, |results| results))
     }
 
     /// For each of a node's slivers of this axis, symbols from slivers of other nodes.
@@ -172,18 +225,15 @@ impl Bench {
         let symbol = u64::from(metadata.symbol_size().get());
         let count = |axis| u64::from(self.params.symbols_per_sliver(axis));
         let bytes = self.pairs as u64 * symbol * (count(Axis::Primary) + count(Axis::Secondary));
-        compare(
-            "rebuild the pairs of a node",
-            (bytes, self.options.runs),
-            (
-                || (),
-                |()| {
-                    let rebuilt =
-                        |(axis, rebuilds): (Axis, &Vec<Rebuild>)| recover_slivers_unproven(metadata, axis, rebuilds);
-                    axes().map(rebuilt).collect::<Vec<_>>()
-                },
-            ),
-            self.plain(|| {
+        let contest = Contest {
+            work: "rebuild the pairs of a node",
+            prepare: || (),
+            floe: |()| {
+                let rebuilt =
+                    |(axis, rebuilds): (Axis, &Vec<Rebuild>)| recover_slivers_unproven(metadata, axis, rebuilds);
+                axes().map(rebuilt).collect::<Vec<_>>()
+            },
+            plain: self.plain(|| {
                 let rebuilt = |axis, (index, symbols): &Rebuild| {
                     let data = plain::recover_data(self.params, axis, symbols);
                     let sliver = Sliver { axis, index: *index, symbol_size: metadata.symbol_size(), data };
@@ -193,16 +243,15 @@ impl Bench {
                     .map(|(axis, all)| all.iter().map(|one| rebuilt(axis, one)).collect::<Vec<_>>())
                     .collect::<Vec<_>>()
             }),
-            (
-                |axes: Vec<Vec<Result<VerifiedSliver, RecoveryError>>>| {
-                    let inner = |all: Vec<Result<VerifiedSliver, _>>| {
-                        all.into_iter().map(|one| one.ok().map(VerifiedSliver::into_inner)).collect::<Vec<_>>()
-                    };
-                    axes.into_iter().map(inner).collect::<Vec<_>>()
-                },
-                |axes| axes,
-            ),
-        )
+            floor: None,
+        };
+        let slivers = |axes: Vec<Vec<Result<VerifiedSliver, RecoveryError>>>| {
+            let inner = |all: Vec<Result<VerifiedSliver, _>>| {
+                all.into_iter().map(|one| one.ok().map(VerifiedSliver::into_inner)).collect::<Vec<_>>()
+            };
+            axes.into_iter().map(inner).collect::<Vec<_>>()
+        };
+        compare(contest, (bytes, self.options.runs), (slivers, |axes| axes))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::timing::Work;
+use super::timing::{Floor, Work};
 
 /// The whole result.
 #[derive(Debug, Serialize)]
@@ -30,7 +30,7 @@ impl Report {
              {:<34}{:>12}{:>10}{:>12}{:>9}{:>12}{:>11}\n",
             "", "median", "MB/s", "plain", "ratio", "cpu ratio", "peak MiB"
         );
-        for Work { work, floe, plain, ratio, processor_ratio } in &self.works {
+        for Work { work, floe, plain, ratio, processor_ratio, floor } in &self.works {
             let plain = plain.as_ref().map_or("-".into(), |plain| format!("{:.2} ms", plain.median_ms));
             let times = |ratio: &Option<f64>| ratio.map_or("-".into(), |ratio| format!("{ratio:.2}x"));
             let (ratio, processor) = (times(ratio), times(processor_ratio));
@@ -42,6 +42,14 @@ impl Report {
                 "{work:<34}{median:>12}{:>10.1}{plain:>12}{ratio:>9}{processor:>12}{peak:>11}",
                 floe.mb_per_s
             );
+            if let Some(Floor { what, timing, reached }) = floor {
+                let (median, percent) = (format!("{:.2} ms", timing.median_ms), reached * 100.0);
+                let _ = writeln!(
+                    text,
+                    "  {what:<32}{median:>12}{:>10.1}  of which {percent:.0} % reached",
+                    timing.mb_per_s
+                );
+            }
         }
         text
     }

@@ -6,6 +6,12 @@ use serde::Serialize;
 
 /// No further turn begins once a work has taken this long.
 const WORK_MAX: Duration = Duration::from_secs(30);
+/// Works that take less are done several times in a row and counted as one.
+const SAMPLE_MIN: Duration = Duration::from_millis(2);
+/// How many times at most.
+const REPEATS_MAX: u32 = 100;
+/// Works on this many bytes and more are not tried before they are timed.
+const TRIED_BELOW_BYTES: u64 = 1 << 28;
 /// The system counts processor time in ticks of some milliseconds: less than this says nothing.
 const PROCESSOR_MS_MIN: f64 = 20.0;
 
@@ -37,6 +43,19 @@ pub(super) struct Work {
     pub(super) ratio: Option<f64>,
     /// How many times less processor time than plain.
     pub(super) processor_ratio: Option<f64>,
+    /// Something simpler that the work is held against, where there is such a thing.
+    pub(super) floor: Option<Floor>,
+}
+
+/// What cannot be done without.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Floor {
+    /// What it is.
+    pub(super) what: &'static str,
+    pub(super) timing: Timing,
+    /// Speed of the work in parts of the floor's.
+    pub(super) reached: f64,
 }
 
 #[derive(Default)]
@@ -47,14 +66,21 @@ struct Runs {
 }
 
 impl Runs {
-    fn time<T>(&mut self, run: impl FnOnce() -> T) -> T {
+    /// Times a work done `repeats` times, each on its own input; gives one result.
+    fn time<I, T>(&mut self, repeats: u32, prepare: impl Fn() -> I, run: impl Fn(I) -> T) -> T {
+        let inputs: Vec<I> = (0..repeats.max(1)).map(|_| prepare()).collect();
+        let mut results = Vec::with_capacity(inputs.len());
         reset_peak();
-        let (start, processor) = (Instant::now(), processor_seconds());
-        let result = run();
-        self.seconds.push(start.elapsed().as_secs_f64());
-        self.processor.extend(processor_seconds().zip(processor).map(|(end, start)| end - start));
+        let processor = processor_seconds();
+        let start = Instant::now();
+        results.extend(inputs.into_iter().map(run));
+        let seconds = start.elapsed().as_secs_f64();
+        let processor = processor_seconds().zip(processor).map(|(end, start)| end - start);
+        let each = |total: f64| total / f64::from(repeats.max(1));
+        self.seconds.push(each(seconds));
+        self.processor.extend(processor.map(each));
         self.peak = self.peak.max(peak());
-        result
+        results.pop().expect("it ran once")
     }
 
     #[allow(clippy::cast_precision_loss)] // three digits are shown
@@ -81,35 +107,51 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
     }
 }
 
-/// Times `floe` and `plain` in turns, at most `runs` times each; `prepare` makes an input that `floe` uses up, and
-/// `fingerprint` makes the results comparable.
+/// Two ways to do a work. `prepare` makes an input that `floe` uses up.
+pub(super) struct Contest<'f, P, A, B> {
+    pub(super) work: &'static str,
+    pub(super) prepare: P,
+    pub(super) floe: A,
+    pub(super) plain: Option<B>,
+    /// Its name, and itself.
+    pub(super) floor: Option<(&'static str, &'f dyn Fn())>,
+}
+
+/// Times all in turns, at most `runs` times each; the fingerprints make results comparable.
 ///
 /// # Errors
 /// They differ.
 pub(super) fn compare<I, A, B, F: PartialEq>(
-    work: &'static str,
+    contest: Contest<'_, impl Fn() -> I, impl Fn(I) -> A, impl Fn() -> B>,
     (bytes, runs): (u64, usize),
-    (prepare, floe): (impl Fn() -> I, impl Fn(I) -> A),
-    plain: Option<impl Fn() -> B>,
     fingerprint: (impl Fn(A) -> F, impl Fn(B) -> F),
 ) -> Result<Work, String> {
-    let (mut ours, mut theirs) = (Runs::default(), Runs::default());
+    let Contest { work, prepare, floe, plain, floor } = contest;
+    let (mut ours, mut theirs, mut least) = (Runs::default(), Runs::default(), Runs::default());
     let start = Instant::now();
-    // A first run that does not count: tables, pages.
-    let mut expected = None;
-    if bytes < 1 << 28 {
-        expected = Some(fingerprint.0(floe(prepare())));
+    // First runs that do not count: tables, pages, and how often to repeat.
+    let mut repeats = [1; 3];
+    if bytes < TRIED_BELOW_BYTES {
+        let tried = [
+            trial(|| drop(floe(prepare()))),
+            plain.as_ref().map_or(Duration::MAX, |plain| trial(|| drop(plain()))),
+            floor.as_ref().map_or(Duration::MAX, |(_, floor)| trial(floor)),
+        ];
+        repeats = tried.map(sample_repeats);
     }
+    let mut expected = None;
     for _ in 0..runs.max(1) {
-        let input = prepare();
-        let got = fingerprint.0(ours.time(|| floe(input)));
+        let got = fingerprint.0(ours.time(repeats[0], &prepare, &floe));
         if expected.as_ref().is_some_and(|expected| *expected != got) {
             return Err(format!("{work}: two runs gave different bytes"));
         }
         if let Some(plain) = &plain
-            && fingerprint.1(theirs.time(plain)) != got
+            && fingerprint.1(theirs.time(repeats[1], || (), |()| plain())) != got
         {
             return Err(format!("{work}: the bytes differ from those of the plain code"));
+        }
+        if let Some((_, floor)) = &floor {
+            least.time(repeats[2], || (), |()| floor());
         }
         expected = Some(got);
         if start.elapsed() > WORK_MAX {
@@ -120,7 +162,29 @@ pub(super) fn compare<I, A, B, F: PartialEq>(
     let plain = plain.is_some().then(|| theirs.timing(bytes));
     let ratio = plain.as_ref().map(|plain| plain.median_ms / floe.median_ms);
     let processor_ratio = plain.as_ref().and_then(|plain| Some(plain.processor_ms? / floe.processor_ms?));
-    Ok(Work { work, floe, plain, ratio, processor_ratio })
+    let floor = floor.map(|(what, _)| {
+        let timing = least.timing(bytes);
+        let reached = timing.median_ms / floe.median_ms;
+        Floor { what, timing, reached }
+    });
+    Ok(Work { work, floe, plain, ratio, processor_ratio, floor })
+}
+
+/// How long something takes, the shorter of two times.
+fn trial(run: impl Fn()) -> Duration {
+    let once = || {
+        let start = Instant::now();
+        run();
+        start.elapsed()
+    };
+    let first = once();
+    if first < SAMPLE_MIN { first.min(once()) } else { first }
+}
+
+/// How often to repeat what takes this long.
+fn sample_repeats(took: Duration) -> u32 {
+    let repeats = SAMPLE_MIN.as_nanos() / took.as_nanos().max(1);
+    u32::try_from(repeats).unwrap_or(REPEATS_MAX).clamp(1, REPEATS_MAX)
 }
 
 /// Processor time of all threads that run now (Linux).

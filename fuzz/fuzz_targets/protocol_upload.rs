@@ -11,7 +11,7 @@ fn read(params: EncodingParams, bytes: &[u8], chunk: usize) -> Option<Vec<Frame>
     let mut reader = UploadReader::new(params);
     let mut frames = Vec::new();
     for chunk in bytes.chunks(chunk) {
-        reader.push(chunk).ok()?;
+        reader.push(chunk.to_vec().into()).ok()?;
         while let Some(frame) = reader.next_frame().ok()? {
             if let Frame::Sliver(sliver) = &frame {
                 let _ = sliver.decode(params);

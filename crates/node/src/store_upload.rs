@@ -2,7 +2,7 @@
 
 use floe_protocol::api::ErrorReason;
 use floe_protocol::upload::SliverFrame;
-use floe_redstuff::{Sliver, VerifiedMetadata, verify_slivers};
+use floe_redstuff::{SliverView, VerifiedMetadata, verify_views};
 use tokio::sync::mpsc;
 
 use crate::api::error::ApiError;
@@ -53,11 +53,11 @@ impl StoreUpload<'_> {
     fn verify(&self, batch: &[SliverFrame]) -> Result<(), ApiError> {
         let params = self.metadata.params();
         let wrong = |error: String| ApiError::new(ErrorReason::InvalidSliver, error);
-        let slivers: Vec<Sliver> = batch
+        let slivers: Vec<SliverView<'_>> = batch
             .iter()
-            .map(|frame| frame.decode(params).map_err(|error| wrong(error.to_string())))
+            .map(|frame| frame.view(params).map_err(|error| wrong(error.to_string())))
             .collect::<Result<_, _>>()?;
-        let outcomes = self.node.compute(|| verify_slivers(self.metadata, slivers));
+        let outcomes = self.node.compute(|| verify_views(self.metadata, &slivers));
         outcomes.into_iter().find_map(Result::err).map_or(Ok(()), |error| Err(wrong(error.to_string())))
     }
 

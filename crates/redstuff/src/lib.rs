@@ -118,7 +118,7 @@ pub use recovery::{
     recover_sliver_unproven,
 };
 pub use simd::simd_level;
-pub use sliver::{Sliver, SliverError, SliverPair, VerifiedSliver, verify_slivers};
+pub use sliver::{Sliver, SliverError, SliverPair, SliverView, VerifiedSliver, verify_slivers, verify_views};
 pub use stream::{
     BlobSource, DecodeOptions, DecodeRowsError, DecodeSpace, MEMORY_CEILING_BYTES, SourceError, Spool, SpoolError,
     SpooledBlob, compute_metadata_from, decode_rows, encode_into,

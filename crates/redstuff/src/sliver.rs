@@ -25,6 +25,19 @@ pub struct Sliver {
     pub data: Vec<u8>,
 }
 
+/// A sliver as it was received, whose data lies in the bytes that came: for receivers that only check it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SliverView<'a> {
+    /// Row or column.
+    pub axis: Axis,
+    /// Which row or column; not the pair index.
+    pub index: SliverIndex,
+    /// Bytes in each symbol.
+    pub symbol_size: SymbolSize,
+    /// The source symbols, one after the other.
+    pub data: &'a [u8],
+}
+
 /// Why a sliver is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SliverError {
@@ -73,7 +86,7 @@ impl Sliver {
     /// # Errors
     /// Malformed or trailing bytes, a length beyond the largest sliver of the network, symbol size zero.
     pub fn from_bcs(axis: Axis, bytes: &[u8], params: EncodingParams) -> Result<Self, SliverError> {
-        Ok(decode_all(bytes, |reader| Self::read(axis, reader, params))?)
+        Ok(SliverView::from_bcs(axis, bytes, params)?.to_sliver())
     }
 
     /// Reads the form with the axis in front, as it stands in shard synchronisation.
@@ -83,17 +96,14 @@ impl Sliver {
     pub fn from_bcs_tagged(bytes: &[u8], params: EncodingParams) -> Result<Self, SliverError> {
         Ok(decode_all(bytes, |reader| {
             let axis = Axis::read(reader)?;
-            Self::read(axis, reader, params)
-        })?)
+            SliverView::read(axis, reader, params)
+        })?
+        .to_sliver())
     }
 
-    fn read(axis: Axis, reader: &mut Reader<'_>, params: EncodingParams) -> Result<Self, WireError> {
-        let max = usize::try_from(params.max_sliver_size()).unwrap_or(usize::MAX);
-        let data = reader.bytes("sliver data", max)?;
-        let what = "symbol size";
-        let symbol_size = SymbolSize::new(reader.u16()?).ok_or(WireError::Zero { what })?;
-        let index = SliverIndex::new(reader.u16()?);
-        Ok(Self { axis, index, symbol_size, data: data.to_vec() })
+    /// The same, borrowed.
+    pub fn view(&self) -> SliverView<'_> {
+        SliverView { axis: self.axis, index: self.index, symbol_size: self.symbol_size, data: &self.data }
     }
 
     /// The serialized form, without axis.
@@ -142,25 +152,11 @@ impl Sliver {
 
     /// Everything that can be checked without hashing.
     pub(crate) fn check_shape(&self, metadata: &VerifiedMetadata) -> Result<(), SliverError> {
-        let params = metadata.params();
-        if !params.contains(self.index.get()) {
-            return Err(SliverError::Index { got: self.index, n_shards: params.n_shards() });
-        }
-        let expected = metadata.sliver_bytes(self.axis);
-        if self.data.len() != expected {
-            return Err(SliverError::Length { axis: self.axis, got: self.data.len(), expected });
-        }
-        if self.symbol_size != metadata.symbol_size() {
-            return Err(SliverError::SymbolSize { got: self.symbol_size, expected: metadata.symbol_size() });
-        }
-        Ok(())
+        self.view().check_shape(metadata)
     }
 
     pub(crate) fn check_root(&self, root: &Digest, metadata: &VerifiedMetadata) -> Result<(), SliverError> {
-        if root == metadata.hash_of(self.axis, self.index).value() {
-            return Ok(());
-        }
-        Err(SliverError::Root { axis: self.axis, index: self.index })
+        self.view().check_root(root, metadata)
     }
 
     /// Checks this sliver against the metadata of its blob.
@@ -196,6 +192,52 @@ impl Sliver {
     }
 }
 
+impl<'a> SliverView<'a> {
+    /// As [`Sliver::from_bcs`], without a copy.
+    ///
+    /// # Errors
+    /// As [`Sliver::from_bcs`].
+    pub fn from_bcs(axis: Axis, bytes: &'a [u8], params: EncodingParams) -> Result<Self, SliverError> {
+        Ok(decode_all(bytes, |reader| Self::read(axis, reader, params))?)
+    }
+
+    fn read(axis: Axis, reader: &mut Reader<'a>, params: EncodingParams) -> Result<Self, WireError> {
+        let max = usize::try_from(params.max_sliver_size()).unwrap_or(usize::MAX);
+        let data = reader.bytes("sliver data", max)?;
+        let what = "symbol size";
+        let symbol_size = SymbolSize::new(reader.u16()?).ok_or(WireError::Zero { what })?;
+        let index = SliverIndex::new(reader.u16()?);
+        Ok(Self { axis, index, symbol_size, data })
+    }
+
+    /// A copy that stands on its own.
+    pub fn to_sliver(&self) -> Sliver {
+        Sliver { axis: self.axis, index: self.index, symbol_size: self.symbol_size, data: self.data.to_vec() }
+    }
+
+    fn check_shape(&self, metadata: &VerifiedMetadata) -> Result<(), SliverError> {
+        let params = metadata.params();
+        if !params.contains(self.index.get()) {
+            return Err(SliverError::Index { got: self.index, n_shards: params.n_shards() });
+        }
+        let expected = metadata.sliver_bytes(self.axis);
+        if self.data.len() != expected {
+            return Err(SliverError::Length { axis: self.axis, got: self.data.len(), expected });
+        }
+        if self.symbol_size != metadata.symbol_size() {
+            return Err(SliverError::SymbolSize { got: self.symbol_size, expected: metadata.symbol_size() });
+        }
+        Ok(())
+    }
+
+    fn check_root(&self, root: &Digest, metadata: &VerifiedMetadata) -> Result<(), SliverError> {
+        if root == metadata.hash_of(self.axis, self.index).value() {
+            return Ok(());
+        }
+        Err(SliverError::Root { axis: self.axis, index: self.index })
+    }
+}
+
 /// What stands before and after the data in the serialized form (without axis).
 fn bcs_frame(length: usize, symbol_size: SymbolSize, index: SliverIndex) -> (Vec<u8>, [u8; 4]) {
     let mut head = Vec::with_capacity(5);
@@ -217,22 +259,32 @@ impl VerifiedMetadata {
 ///
 /// Faster than one by one not only through threads: small symbols of several slivers share a call of the code.
 pub fn verify_slivers(metadata: &VerifiedMetadata, slivers: Vec<Sliver>) -> Vec<Result<VerifiedSliver, SliverError>> {
+    let results = verify_views(metadata, &slivers.iter().map(Sliver::view).collect::<Vec<_>>());
+    let checked = slivers.into_iter().zip(results);
+    checked.map(|(sliver, result)| result.map(|()| VerifiedSliver::new(sliver, metadata))).collect()
+}
+
+/// The check of [`verify_slivers`] without the proof of it, for slivers whose bytes stay where they are.
+pub fn verify_views(metadata: &VerifiedMetadata, slivers: &[SliverView<'_>]) -> Vec<Result<(), SliverError>> {
     let mut results: Vec<Result<(), SliverError>> = slivers.iter().map(|sliver| sliver.check_shape(metadata)).collect();
     for axis in Axis::ALL {
-        let sound: Vec<(usize, &Sliver)> =
-            slivers.iter().enumerate().filter(|(at, sliver)| sliver.axis == axis && results[*at].is_ok()).collect();
+        let sound: Vec<(usize, SliverView<'_>)> = slivers
+            .iter()
+            .copied()
+            .enumerate()
+            .filter(|(at, sliver)| sliver.axis == axis && results[*at].is_ok())
+            .collect();
         for (at, result) in verify_axis(metadata, axis, &sound) {
             results[at] = result;
         }
     }
-    let checked = slivers.into_iter().zip(results);
-    checked.map(|(sliver, result)| result.map(|()| VerifiedSliver::new(sliver, metadata))).collect()
+    results
 }
 
 type NumberedResult = (usize, Result<(), SliverError>);
 
 /// Roots of slivers of one axis and of the right shape; numbers are passed through.
-fn verify_axis(metadata: &VerifiedMetadata, axis: Axis, slivers: &[(usize, &Sliver)]) -> Vec<NumberedResult> {
+fn verify_axis(metadata: &VerifiedMetadata, axis: Axis, slivers: &[(usize, SliverView<'_>)]) -> Vec<NumberedResult> {
     let params = metadata.params();
     let symbol = metadata.symbol_size().bytes();
     let code = crate::code::Code::of_sliver(axis, params);
@@ -242,10 +294,11 @@ fn verify_axis(metadata: &VerifiedMetadata, axis: Axis, slivers: &[(usize, &Sliv
         .map_init(
             || Expander::new(axis, params, symbol),
             |expander, group| {
-                let data: Vec<&[u8]> = group.iter().map(|(_, sliver)| &sliver.data[..]).collect();
+                let data: Vec<&[u8]> = group.iter().map(|(_, sliver)| sliver.data).collect();
                 let roots = expander.roots_of(&data);
-                let check =
-                    |((at, sliver), root): (&(usize, &Sliver), &Digest)| (*at, sliver.check_root(root, metadata));
+                let check = |((at, sliver), root): (&(usize, SliverView<'_>), &Digest)| {
+                    (*at, sliver.check_root(root, metadata))
+                };
                 group.iter().zip(&roots).map(check).collect::<Vec<_>>()
             },
         )

@@ -254,7 +254,7 @@ async fn upload(State(node): State<Arc<Node>>, Path(id): Path<String>, body: Bod
             let broken = futures::stream::iter([Err::<Bytes, _>(std::io::Error::other("broken off"))]);
             return Body::from_stream(broken).into_response();
         }
-        reader.push(&data).unwrap();
+        reader.push(data).unwrap();
         while let Some(frame) = reader.next_frame().unwrap() {
             match frame {
                 Frame::Metadata(metadata) => {

@@ -32,7 +32,7 @@ use crate::view::CommitteeView;
 
 /// Slivers are checked and appended together once this many bytes of them have arrived.
 const BATCH_BYTES: usize = 4 << 20;
-/// Batches between the body and the disk: one arriving, one waiting, one decoded (twice its bytes).
+/// Batches between the body and the disk: one arriving, one waiting, one being checked, and room to work.
 const BATCHES_IN_MEMORY: u64 = 4;
 
 pub(super) async fn put(
@@ -156,7 +156,7 @@ impl Receiving<'_> {
                 return Ok(Some(frame));
             }
             let Some(chunk) = self.body.next().await? else { return Ok(None) };
-            self.reader.push(&chunk).map_err(|error| malformed(&error))?;
+            self.reader.push(chunk).map_err(|error| malformed(&error))?;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Incremental parser of an upload: bytes in as they come, frames out.
 
-use bytes::Bytes;
-use floe_redstuff::{Axis, BlobMetadata, EncodingParams, PairIndex, Sliver, SymbolSize};
+use bytes::{Bytes, BytesMut};
+use floe_redstuff::{Axis, BlobMetadata, EncodingParams, PairIndex, Sliver, SliverView, SymbolSize};
 
 use super::{HEADER_BYTES, MAGIC, UploadError, VERSION, sliver_bcs_bytes};
 use crate::limits;
@@ -35,11 +35,19 @@ impl SliverFrame {
     /// # Errors
     /// [`UploadError::BadSliver`].
     pub fn decode(&self, params: EncodingParams) -> Result<Sliver, UploadError> {
+        Ok(self.view(params)?.to_sliver())
+    }
+
+    /// As [`decode`](Self::decode), without a copy.
+    ///
+    /// # Errors
+    /// [`UploadError::BadSliver`].
+    pub fn view(&self, params: EncodingParams) -> Result<SliverView<'_>, UploadError> {
         let bad = |reason: String| UploadError::BadSliver { pair: self.pair, axis: self.axis, reason };
         if !params.contains(self.pair.get()) {
             return Err(bad(format!("there are {} pairs", params.n_shards())));
         }
-        let sliver = Sliver::from_bcs(self.axis, &self.bytes, params).map_err(|error| bad(error.to_string()))?;
+        let sliver = SliverView::from_bcs(self.axis, &self.bytes, params).map_err(|error| bad(error.to_string()))?;
         let expected = self.pair.sliver(self.axis, params);
         if sliver.index != expected {
             return Err(bad(format!("sliver index {}, expected {expected}", sliver.index)));
@@ -62,7 +70,8 @@ enum Expect {
 /// Parses one upload body.
 ///
 /// Hand in each chunk with [`push`](Self::push), then take frames with [`next_frame`](Self::next_frame) until it
-/// gives `None`; after the last chunk call [`finish`](Self::finish). Memory: the chunks not yet taken apart (at most
+/// gives `None`; after the last chunk call [`finish`](Self::finish). A part that lies within one chunk is given out as a
+/// slice of it; others are put together. Memory: the chunks not yet taken apart (at most
 /// [`limits::UPLOAD_PENDING_BYTES_MAX`]) and the part being assembled (one metadata or one sliver, never more than
 /// twice what has arrived of it). After an error the reader is of no further use.
 ///
@@ -71,7 +80,7 @@ enum Expect {
 /// use floe_redstuff::EncodingParams;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let chunks: Vec<&[u8]> = vec![];
+/// # let chunks: Vec<bytes::Bytes> = vec![];
 /// let mut reader = UploadReader::new(EncodingParams::new(10)?);
 /// for chunk in chunks {
 ///     reader.push(chunk)?;
@@ -89,9 +98,8 @@ enum Expect {
 #[derive(Debug)]
 pub struct UploadReader {
     params: EncodingParams,
-    pending: Vec<u8>,
-    /// How much of `pending` is taken apart already.
-    taken: usize,
+    /// What was handed in and is not taken apart yet.
+    pending: Bytes,
     part: Vec<u8>,
     /// Length of the part being assembled.
     part_bytes: usize,
@@ -109,8 +117,7 @@ impl UploadReader {
     pub fn new(params: EncodingParams) -> Self {
         Self {
             params,
-            pending: Vec::new(),
-            taken: 0,
+            pending: Bytes::new(),
             part: Vec::new(),
             part_bytes: HEADER_BYTES,
             expect: Expect::Header,
@@ -125,15 +132,20 @@ impl UploadReader {
     ///
     /// # Errors
     /// [`UploadError::TooMuchPending`] if frames were not taken out before.
-    pub fn push(&mut self, chunk: &[u8]) -> Result<(), UploadError> {
-        self.pending.drain(..self.taken);
-        self.taken = 0;
+    pub fn push(&mut self, chunk: Bytes) -> Result<(), UploadError> {
         let got = self.pending.len().saturating_add(chunk.len());
         let max = limits::UPLOAD_PENDING_BYTES_MAX;
         if got > max {
             return Err(UploadError::TooMuchPending { got, max });
         }
-        self.pending.extend_from_slice(chunk);
+        self.pending = match self.pending.is_empty() {
+            true => chunk,
+            false => {
+                let mut joined = BytesMut::from(std::mem::take(&mut self.pending));
+                joined.extend_from_slice(&chunk);
+                joined.freeze()
+            }
+        };
         Ok(())
     }
 
@@ -142,8 +154,8 @@ impl UploadReader {
     /// # Errors
     /// The body is no upload for this network, as far as it has been seen.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, UploadError> {
-        while self.assemble_part()? {
-            if let Some(frame) = self.take_part()? {
+        while let Some(part) = self.next_part()? {
+            if let Some(frame) = self.read_part(part)? {
                 return Ok(Some(frame));
             }
         }
@@ -166,36 +178,36 @@ impl UploadReader {
                 missing_pairs: self.pairs.map_or(self.params.n_shards(), |pairs| pairs - self.pairs_done),
             });
         }
-        if self.taken < self.pending.len() {
+        if !self.pending.is_empty() {
             return Err(UploadError::TrailingBytes);
         }
         Ok(())
     }
 
-    /// Moves pending bytes into the current part; true when it is complete.
-    fn assemble_part(&mut self) -> Result<bool, UploadError> {
-        let available = self.pending.get(self.taken..).unwrap_or_default();
+    /// The current part, if it is complete with what is pending.
+    fn next_part(&mut self) -> Result<Option<Bytes>, UploadError> {
         if self.expect == Expect::End {
-            return match available.is_empty() {
-                true => Ok(false),
+            return match self.pending.is_empty() {
+                true => Ok(None),
                 false => Err(UploadError::TrailingBytes),
             };
         }
         let wanted = self.part_bytes - self.part.len();
-        let count = wanted.min(available.len());
+        if self.part.is_empty() && wanted <= self.pending.len() {
+            return Ok(Some(self.pending.split_to(wanted)));
+        }
+        let count = wanted.min(self.pending.len());
         let now = self.part.len() + count;
         if now > self.part.capacity() {
             let target = (2 * now).max(FIRST_CHUNK_BYTES).min(self.part_bytes);
             self.part.reserve_exact(target - self.part.len());
         }
-        self.part.extend_from_slice(&available[..count]);
-        self.taken += count;
-        Ok(count == wanted)
+        self.part.extend_from_slice(&self.pending.split_to(count));
+        Ok((count == wanted).then(|| std::mem::take(&mut self.part).into()))
     }
 
     /// Interprets the complete part and says what comes next.
-    fn take_part(&mut self) -> Result<Option<Frame>, UploadError> {
-        let part = std::mem::take(&mut self.part);
+    fn read_part(&mut self, part: Bytes) -> Result<Option<Frame>, UploadError> {
         match self.expect {
             Expect::Header => self.read_header(&part).map(|()| None),
             Expect::Metadata => self.read_metadata(&part).map(Some),
@@ -266,7 +278,7 @@ impl UploadReader {
         Ok(())
     }
 
-    fn finish_sliver(&mut self, axis: Axis, part: Vec<u8>) -> Option<Frame> {
+    fn finish_sliver(&mut self, axis: Axis, bytes: Bytes) -> Option<Frame> {
         match axis {
             Axis::Primary => self.await_part(Expect::SecondaryPrefix, 4),
             Axis::Secondary => {
@@ -277,7 +289,7 @@ impl UploadReader {
                 }
             }
         }
-        Some(Frame::Sliver(SliverFrame { pair: self.pair?, axis, bytes: part.into() }))
+        Some(Frame::Sliver(SliverFrame { pair: self.pair?, axis, bytes }))
     }
 }
 
@@ -319,21 +331,21 @@ mod tests {
         let metadata = metadata.to_bcs();
         let sliver_bytes = 43_711_178 + 4 + 4;
         let mut reader = UploadReader::new(params);
-        reader.push(&header(1, metadata.len()).unwrap()).unwrap();
-        reader.push(&metadata).unwrap();
+        reader.push(header(1, metadata.len()).unwrap().to_vec().into()).unwrap();
+        reader.push(metadata.into()).unwrap();
         assert!(matches!(reader.next_frame(), Ok(Some(Frame::Metadata(_)))));
-        reader.push(&primary_prefix(PairIndex::new(0), sliver_bytes).unwrap()).unwrap();
+        reader.push(primary_prefix(PairIndex::new(0), sliver_bytes).unwrap().to_vec().into()).unwrap();
         assert_eq!(reader.next_frame(), Ok(None));
         assert_eq!(reader.expect, Expect::Sliver(Axis::Primary));
-        let chunk = vec![0; 50_000];
+        let chunk = Bytes::from(vec![0; 50_000]);
         let mut arrived = 0;
         while arrived + chunk.len() < sliver_bytes {
-            reader.push(&chunk).unwrap();
+            reader.push(chunk.clone()).unwrap();
             assert_eq!(reader.next_frame(), Ok(None));
             arrived += chunk.len();
             assert_eq!(reader.part.len(), arrived);
             assert!(reader.part.capacity() <= (2 * arrived).max(FIRST_CHUNK_BYTES).min(sliver_bytes));
-            assert!(reader.pending.capacity() < 1_000_000);
+            assert!(reader.pending.is_empty());
         }
     }
 }

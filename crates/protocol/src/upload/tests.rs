@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use floe_redstuff::{BlobMetadata, EncodingType, Sliver, SliverIndex, SliverPairHashes, merkle::Node};
 use proptest::prelude::*;
 
@@ -50,7 +51,7 @@ fn read<'a>(params: EncodingParams, chunks: impl IntoIterator<Item = &'a [u8]>) 
     let mut reader = UploadReader::new(params);
     let mut frames = Vec::new();
     for chunk in chunks {
-        reader.push(chunk)?;
+        reader.push(Bytes::copy_from_slice(chunk))?;
         while let Some(frame) = reader.next_frame()? {
             frames.push(frame);
         }
@@ -162,10 +163,10 @@ fn body_ends_where_it_must() {
 #[test]
 fn pending_bytes_are_bounded() {
     let mut reader = UploadReader::new(params());
-    let chunk = vec![0; limits::UPLOAD_PENDING_BYTES_MAX];
-    assert_eq!(reader.push(&chunk), Ok(()));
+    let chunk = Bytes::from(vec![0; limits::UPLOAD_PENDING_BYTES_MAX]);
+    assert_eq!(reader.push(chunk.clone()), Ok(()));
     let got = chunk.len() + 1;
-    assert_eq!(reader.push(&[0]), Err(UploadError::TooMuchPending { got, max: chunk.len() }));
+    assert_eq!(reader.push(Bytes::from_static(&[0])), Err(UploadError::TooMuchPending { got, max: chunk.len() }));
 }
 
 #[test]

@@ -86,6 +86,7 @@ mod encode;
 mod expand;
 mod forest;
 mod hash;
+mod inconsistency;
 mod index;
 mod matrix;
 pub mod merkle;
@@ -99,6 +100,7 @@ mod simd;
 mod sliver;
 mod stream;
 mod symbol;
+mod verified_symbol;
 mod wire;
 
 pub use axis::{Axis, AxisParseError, EncodingType, UnsupportedEncoding};
@@ -107,16 +109,14 @@ pub use check::{InconsistentBlob, check_default, check_strict};
 pub use decode::{DecodeError, decode, decode_into};
 pub use encode::{EncodeError, EncodedBlob, compute_metadata, encode};
 pub use hash::hash as blake2b256;
+pub use inconsistency::{InconsistencyProof, ProofError};
 pub use index::{IndexParseError, PairIndex, ShardIndex, SliverIndex};
 pub use metadata::{BlobMetadata, MetadataError, SliverPairHashes, VerifiedMetadata};
 pub use params::{
     BlobTooLarge, EncodingParams, N_SHARDS_MAX, N_SHARDS_MIN, ParamsError, SYMBOL_SIZE_BYTES_MAX, SymbolSize,
 };
 pub use rebuild::recover_slivers_unproven;
-pub use recovery::{
-    InconsistencyProof, ProofError, Recovered, RecoveryError, SymbolError, VerifiedSymbol, recover_sliver,
-    recover_sliver_unproven,
-};
+pub use recovery::{Recovered, RecoveryError, recover_sliver, recover_sliver_unproven};
 pub use simd::simd_level;
 pub use sliver::{Sliver, SliverError, SliverPair, SliverView, VerifiedSliver, verify_slivers, verify_views};
 pub use stream::{
@@ -127,4 +127,5 @@ pub use symbol::{
     DecodingSymbol, DecodingSymbols, EitherDecodingSymbol, GeneralRecoverySymbol, RecoverySymbol, RecoverySymbolPair,
     SliverSymbols, SymbolId,
 };
+pub use verified_symbol::{SymbolError, VerifiedSymbol};
 pub use wire::WireError;

@@ -9,7 +9,7 @@ use crate::{
     Axis, DecodingSymbol, RecoveryError, Sliver, SliverIndex, VerifiedMetadata, VerifiedSliver,
     code::{Code, Decoder, Each, Erasures},
     expand::Expander,
-    recovery::{check_index, check_size},
+    verified_symbol::{check_index, check_size},
 };
 
 /// Decodes the source symbols of a sliver from the first `k` symbols, at distinct positions in range, of the right size.

@@ -8,6 +8,14 @@ devnet *ARGS:
 test:
     cargo test --workspace
 
+# Tests of the code with other vector instructions: portable or avx2.
+test-simd LEVEL:
+    FLOE_SIMD={{LEVEL}} cargo test -p floe-redstuff
+
+# Tests of the code, and with it of all unsafe code, under AddressSanitizer (x86-64 Linux).
+asan:
+    RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test -p floe-redstuff --lib --target x86_64-unknown-linux-gnu --target-dir target/asan
+
 # What CI checks besides the tests.
 lint:
     cargo fmt --all --check

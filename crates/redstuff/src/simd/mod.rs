@@ -8,6 +8,9 @@
 //!
 //! The environment variable `FLOE_SIMD` names a level to be used instead of the best one; a level that the processor
 //! does not have falls back to the best one below it. All levels give the same bytes.
+//!
+//! Every engine is held against the plain code by property tests, which also run at each level and under AddressSanitizer
+//! (`just test-simd avx2`, `just asan`). Miri cannot run this code: it knows neither the assembly nor most of AVX-512.
 
 mod blake2b;
 pub(crate) mod chains;

@@ -98,18 +98,14 @@ impl UploadBody {
         let metadata = self.slivers.metadata().clone();
         let mut framing = Vec::new();
         for axis in Axis::ALL {
-            let data = metadata.sliver_bytes(axis);
             let index = pair.sliver(axis, metadata.params());
-            let mut bcs = Vec::new();
-            put_uleb(&mut bcs, data);
-            let suffix = [metadata.symbol_size().get().to_le_bytes(), index.get().to_le_bytes()];
-            let suffix = suffix.as_flattened();
-            let length = bcs.len() + data + suffix.len();
+            let (head, tail) = metadata.sliver_frame(axis, index);
+            let length = head.len() + metadata.sliver_bytes(axis) + tail.len();
             match axis {
                 Axis::Primary => framing.extend_from_slice(&upload::primary_prefix(pair, length)?),
                 Axis::Secondary => framing.extend_from_slice(&upload::secondary_prefix(length)?),
             }
-            framing.append(&mut bcs);
+            framing.extend_from_slice(&head);
             self.parts.push_back(Part::Ready(Bytes::from(std::mem::take(&mut framing))));
             match &self.slivers {
                 Slivers::Memory(encoded) => {
@@ -121,7 +117,7 @@ impl UploadBody {
                     self.parts.extend(pieces.map(|symbols| Part::Spooled(spooled.clone(), symbols)));
                 }
             }
-            framing.extend_from_slice(suffix);
+            framing.extend_from_slice(&tail);
         }
         self.parts.push_back(Part::Ready(Bytes::from(framing)));
         Ok(())
@@ -188,15 +184,6 @@ impl http_body::Body for UploadBody {
 /// Length of a body with that many pairs.
 pub(super) fn body_bytes(metadata: &VerifiedMetadata, pairs: u16) -> u64 {
     upload::body_bytes(metadata.params(), metadata.symbol_size(), pairs)
-}
-
-/// A length as BCS writes it.
-fn put_uleb(out: &mut Vec<u8>, mut length: usize) {
-    while length >= 0x80 {
-        out.push(u8::try_from(length & 0x7f).expect("7 bits") | 0x80);
-        length >>= 7;
-    }
-    out.push(u8::try_from(length).expect("7 bits"));
 }
 
 /// The same bytes in frames that are not too long.

@@ -11,6 +11,10 @@
 use super::plan::{Part, Plan};
 use crate::EncodingParams;
 
+/// A column of a stripe should stay in a core's second-level cache while it is continued, hashed and copied.
+const COLUMN_BYTES_MAX: usize = 1024 * 1024;
+/// Shorter stripes are not worth it: each is a pass over all hashes.
+const STRIPE_BYTES_MIN: usize = 1024;
 /// Longest block.
 const BLOCK_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What all threads' blocks may take of the ceiling: one part in so many.
@@ -45,8 +49,9 @@ impl Layout {
     /// Stripes and blocks for a ceiling on memory.
     pub(super) fn new(params: EncodingParams, symbol: usize, ceiling: usize, threads: usize) -> Self {
         let blocks = ceiling / CEILING_PARTS;
-        let plan = Plan::new(params, symbol, ceiling - blocks, threads);
         let n = usize::from(params.n_shards());
+        let plan = Plan::new(params, symbol, ceiling - blocks, threads);
+        let plan = plan.at_most((COLUMN_BYTES_MAX / n).max(STRIPE_BYTES_MIN));
         let rows = usize::from(params.primary_source_symbols());
         let columns = usize::from(params.secondary_source_symbols());
         let column = (n - rows) * plan.stripe();

@@ -39,6 +39,12 @@ impl Plan {
         Self { symbol, stripe }
     }
 
+    /// The same with stripes of at most so many bytes, or one block.
+    pub(super) fn at_most(self, stripe: usize) -> Self {
+        let count = self.symbol.div_ceil(self.stripe.min(stripe / BLOCK * BLOCK).max(BLOCK));
+        Self { stripe: self.symbol.div_ceil(count).next_multiple_of(BLOCK), ..self }
+    }
+
     /// Bytes in a symbol.
     pub(super) fn symbol(&self) -> usize {
         self.symbol

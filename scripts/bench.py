@@ -2,13 +2,16 @@
 """Figures of docs/benchmarks.md: whole commands against a devnet, as a user would run them.
 
     cargo build --release && scripts/bench.py [--shards 100] [--sizes 1KiB,1MiB,100MiB] [--runs 5]
+    scripts/bench.py --shards 1000 --sizes 8GiB --runs 1 --no-gateway --work /a/disk/with/room
 
 Prints a Markdown table: the median of the runs, MB/s (10^6 bytes), and peak resident memory of the command and of the
-largest node. Each run stores new random bytes. "encode" is `floe blob-id`, which computes all sliver hashes.
-"store" and "read" go through the command line; "put" and "get" are curl and the gateway.
+largest node while blobs of that size were used. Each run stores new random bytes. "encode" is `floe blob-id`, which
+computes all sliver hashes. "store" and "read" go through the command line; "put" and "get" are curl and the gateway, and
+their memory is that of the process of gateway and chain. Files and blobs are made, sent and compared in pieces; on disk
+a run needs 9 times its size, and 4.5 times more with the gateway.
 """
 
-import argparse, json, os, pathlib, signal, statistics, subprocess, sys, tempfile, time
+import argparse, json, os, pathlib, shutil, signal, statistics, subprocess, sys, tempfile, time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -34,14 +37,27 @@ def timed(command, env):
         return seconds, usage.ru_maxrss / 1024, out.read()
 
 
+def peak(pid):
+    """Largest resident memory that a process had since the last reset, in MiB."""
+    for line in open(f"/proc/{pid}/status"):
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+
+
+def reset_peak(pid):
+    with open(f"/proc/{pid}/clear_refs", "w") as file:
+        file.write("5")
+
+
 def node_peak(info):
-    """Largest resident memory that any node ever had, in MiB."""
-    peaks = []
-    for node in info["nodes"]:
-        for line in open(f"/proc/{node['pid']}/status"):
-            if line.startswith("VmHWM"):
-                peaks.append(int(line.split()[1]) / 1024)
-    return max(peaks)
+    return max(peak(node["pid"]) for node in info["nodes"])
+
+
+def check_room(work, size, runs, gateway_too):
+    needed = size * (4.5 * runs * (2 if gateway_too else 1) + 4.5)
+    free = shutil.disk_usage(work).free
+    if needed > free:
+        sys.exit(f"{needed / 2**30:.1f} GiB are needed in {work}, {free / 2**30:.1f} GiB are free: see --work and --runs")
 
 
 def random_file(path, size):
@@ -63,8 +79,7 @@ def blob_id(result):
 def row(what, size, samples, memory, info):
     median = statistics.median(samples)
     rate = size / median / 1e6
-    memory = f"{memory:.0f}" if memory else "-"
-    print(f"| {what} | {median * 1000:.0f} ms | {min(samples) * 1000:.0f}-{max(samples) * 1000:.0f} | {rate:.1f} | {memory} | {node_peak(info):.0f} |", flush=True)
+    print(f"| {what} | {median * 1000:.0f} ms | {min(samples) * 1000:.0f}-{max(samples) * 1000:.0f} | {rate:.1f} | {memory:.0f} | {node_peak(info):.0f} |", flush=True)
 
 
 def measure(floe, info, env, work, name, runs, gateway_too):
@@ -72,6 +87,9 @@ def measure(floe, info, env, work, name, runs, gateway_too):
     samples = {kind: [] for kind in ("encode", "store", "read", "put", "get")}
     memory = {kind: 0 for kind in samples}
     path, back = work / "blob", work / "back"
+    check_room(work, size, runs, gateway_too)
+    for pid in [info["pid"], *(node["pid"] for node in info["nodes"])]:
+        reset_peak(pid)
     for _ in range(runs):
         random_file(path, size)
         for kind, command in (
@@ -95,6 +113,8 @@ def measure(floe, info, env, work, name, runs, gateway_too):
             seconds, _, _ = timed([*curl, "-o", back, url + "/" + identity], env)
             samples["get"].append(seconds)
             check_same(path, back)
+            for kind in ("put", "get"):
+                memory[kind] = peak(info["pid"])
     for kind, values in samples.items():
         if values:
             row(f"{kind} {name}", size, values, memory[kind], info)
@@ -108,10 +128,11 @@ def main():
     parser.add_argument("--sizes", default="1KiB,1MiB,100MiB")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--no-gateway", action="store_true", help="leave out put and get")
+    parser.add_argument("--work", help="folder on the disk to use, for files, slivers and spools")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=options.work) as folder:
         work = pathlib.Path(folder)
-        env = dict(os.environ, XDG_DATA_HOME=folder)
+        env = dict(os.environ, XDG_DATA_HOME=folder, TMPDIR=folder)
         env.pop("FLOE_CONFIG", None)
         command = [options.floe, "devnet", "--json", "--dir", work / "net"]
         command += ["--nodes", str(options.nodes), "--shards", str(options.shards)]

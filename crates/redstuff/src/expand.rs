@@ -6,10 +6,14 @@ use crate::{
     forest,
     hash::{Digest, LeafHasher},
     merkle,
+    scratch::Scratch,
 };
 
 /// Leaf hashes that are folded together, or those of one sliver, if that is more: they stay in the first-level cache.
 const LEAVES: usize = 512;
+
+/// With fewer symbols in a sliver, lanes are filled with symbols of several slivers.
+const RUNS_FROM: usize = 128;
 
 /// Expands slivers of one axis, several at a time, in working space that it keeps.
 ///
@@ -23,7 +27,7 @@ pub(crate) struct Expander {
     /// Slivers in the current group.
     count: usize,
     /// Recovery symbols of the current group: symbol by symbol, sliver by sliver.
-    recovery: Vec<u8>,
+    recovery: Scratch,
     /// Leaf hashes of some slivers of the group.
     leaves: Vec<Digest>,
     scratch: Vec<Digest>,
@@ -39,7 +43,7 @@ impl Expander {
             encoder: Encoder::new(code, symbol),
             hasher: LeafHasher::new(symbol),
             count: 0,
-            recovery: Vec::new(),
+            recovery: Scratch::new(),
             leaves: Vec::new(),
             scratch: Vec::new(),
         }
@@ -49,27 +53,26 @@ impl Expander {
     pub(crate) fn expand<'a>(&mut self, count: usize, original: impl Fn(usize, usize) -> &'a [u8]) {
         self.count = count;
         let run = count * self.symbol;
-        self.recovery.resize(self.code.recovery * run, 0);
-        let recovery = &mut self.recovery[..];
+        let recovery = self.recovery.first(self.code.recovery * run);
         self.encoder.encode(count, &Each(original), |j, shard| shard.write(&mut recovery[j * run..], self.symbol));
     }
 
     /// Recovery symbol `j` of all slivers in the group, one after the other.
     pub(crate) fn recovery_symbols(&self, j: usize) -> &[u8] {
         let length = self.count * self.symbol;
-        &self.recovery[j * length..][..length]
+        &self.recovery.held()[j * length..][..length]
     }
 
     /// All recovery symbols of the group; of a single sliver they are in order.
     pub(crate) fn recovery(&self) -> &[u8] {
-        &self.recovery
+        &self.recovery.held()[..self.code.recovery * self.count * self.symbol]
     }
 
     /// Writes the leaf hashes of all `n` symbols of each sliver in the group, sliver by sliver.
     pub(crate) fn hash_leaves<'a>(&mut self, original: impl Fn(usize, usize) -> &'a [u8], leaves: &mut [Digest]) {
         let (code, symbol, count) = (self.code, self.symbol, self.count);
         assert_eq!(leaves.len(), count * code.total());
-        let recovery = &self.recovery;
+        let recovery = self.recovery.held();
         let symbols = (0..count).flat_map(|sliver| {
             let originals = (0..code.originals).map({
                 let original = &original;
@@ -87,43 +90,33 @@ impl Expander {
         let (code, symbol) = (self.code, self.symbol);
         let step = code.recovery * symbol;
         self.count = slivers.len();
-        self.recovery.resize(slivers.len() * step, 0);
-        let recovery = &mut self.recovery[..];
+        let recovery = self.recovery.first(slivers.len() * step);
         let source = Words(|sliver: usize| slivers[sliver]);
         self.encoder.encode(slivers.len(), &source, |j, shard| shard.write(&mut recovery[j * symbol..], step));
-        self.leaves.resize(code.total() * LEAVES.div_ceil(code.total()), merkle::EMPTY);
+        let at_once = LEAVES.div_ceil(code.total()).min(slivers.len());
+        self.leaves.resize(code.total() * at_once, merkle::EMPTY);
         let mut roots = Vec::with_capacity(slivers.len());
-        let at_once = self.leaves.len() / code.total();
-        for (slivers, recovery) in slivers.chunks(at_once).zip(recovery.chunks(at_once * step)) {
+        for (slivers, recovery) in slivers.chunks(at_once.max(1)).zip(recovery.chunks(at_once.max(1) * step)) {
             let leaves = &mut self.leaves[..slivers.len() * code.total()];
             let lines = slivers.iter().zip(recovery.chunks_exact(step));
-            for ((sliver, recovery), leaves) in lines.zip(leaves.chunks_exact_mut(code.total())) {
-                let (originals, recovered) = leaves.split_at_mut(code.originals);
-                self.hasher.hash_run(sliver, originals);
-                self.hasher.hash_run(recovery, recovered);
+            if code.total() < RUNS_FROM {
+                let symbols = lines.flat_map(|(own, more)| own.chunks_exact(symbol).chain(more.chunks_exact(symbol)));
+                self.hasher.hash(symbols, leaves);
+            } else {
+                for ((sliver, recovery), leaves) in lines.zip(leaves.chunks_exact_mut(code.total())) {
+                    let (originals, recovered) = leaves.split_at_mut(code.originals);
+                    self.hasher.hash_run(sliver, originals);
+                    self.hasher.hash_run(recovery, recovered);
+                }
             }
             forest::roots(leaves, code.total(), &mut self.scratch, &mut roots);
         }
         roots
     }
-
-    /// Merkle roots of a group of slivers; `leaves` is working space.
-    pub(crate) fn roots<'a>(
-        &mut self,
-        count: usize,
-        original: impl Fn(usize, usize) -> &'a [u8],
-        leaves: &mut Vec<Digest>,
-    ) -> Vec<Digest> {
-        self.expand(count, &original);
-        leaves.resize(count * self.code.total(), merkle::EMPTY);
-        self.hash_leaves(&original, leaves);
-        leaves.chunks_exact_mut(self.code.total()).map(merkle::root_in_place).collect()
-    }
 }
 
 /// Merkle root of one sliver's expanded symbols.
 pub(crate) fn sliver_root(axis: Axis, params: EncodingParams, symbol: usize, data: &[u8]) -> Digest {
-    let original = |i: usize, _| &data[i * symbol..][..symbol];
-    let roots = Expander::new(axis, params, symbol).roots(1, original, &mut Vec::new());
+    let roots = Expander::new(axis, params, symbol).roots_of(&[data]);
     roots.first().copied().unwrap_or(merkle::EMPTY)
 }

@@ -96,6 +96,7 @@ pub mod plain;
 mod rebuild;
 mod recovery;
 mod rows;
+mod scratch;
 mod simd;
 mod sliver;
 mod stream;

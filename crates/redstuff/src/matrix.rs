@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::{BlobTooLarge, EncodingParams, SymbolSize};
+use crate::{BlobTooLarge, EncodingParams, SymbolSize, scratch::Scratch};
 
 /// The blob's bytes as `rows × columns` symbols, row by row; zeros fill the end.
 pub(crate) struct Matrix<'b> {
@@ -16,7 +16,7 @@ pub(crate) struct Matrix<'b> {
     /// Rows that lie wholly inside the blob.
     whole: usize,
     /// The row in which the blob ends, filled up with zeros, and after it a row of zeros; as far as there are such rows.
-    padding: Vec<u8>,
+    padding: Scratch,
 }
 
 impl<'b> Matrix<'b> {
@@ -27,8 +27,10 @@ impl<'b> Matrix<'b> {
         let row_bytes = columns * symbol_size.bytes();
         let whole = blob.len() / row_bytes;
         let partial = &blob[whole * row_bytes..];
-        let mut padding = vec![0; (rows - whole).min(2) * row_bytes];
-        padding[..partial.len()].copy_from_slice(partial);
+        let mut padding = Scratch::new();
+        let (copied, zeros) = padding.first((rows - whole).min(2) * row_bytes).split_at_mut(partial.len());
+        copied.copy_from_slice(partial);
+        zeros.fill(0);
         Ok(Self { blob, params, rows, columns, symbol_size, symbol: symbol_size.bytes(), whole, padding })
     }
 
@@ -52,8 +54,8 @@ impl<'b> Matrix<'b> {
         let length = self.row_bytes();
         match row.cmp(&self.whole) {
             Ordering::Less => &self.blob[row * length..][..length],
-            Ordering::Equal => &self.padding[..length],
-            Ordering::Greater => &self.padding[length..],
+            Ordering::Equal => &self.padding.held()[..length],
+            Ordering::Greater => &self.padding.held()[length..][..length],
         }
     }
 

@@ -82,7 +82,7 @@ impl<'e> Decoder<'e> {
     }
 
     pub(super) fn at_level(level: Level, erasures: &'e Erasures, symbol: usize) -> Self {
-        Self { erasures, symbol, field: Field::new(level), work: Work::default() }
+        Self { erasures, symbol, field: Field::new(level), work: Work::new() }
     }
 
     /// Decodes `count` codewords from the symbols of `source`, of which number `slot` is at `positions[slot]`, and

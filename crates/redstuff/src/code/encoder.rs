@@ -26,7 +26,7 @@ impl Encoder {
     }
 
     pub(super) fn at_level(level: Level, code: Code, symbol: usize) -> Self {
-        Self { code, symbol, layout: Layout::of(code), field: Field::new(level), work: Work::default() }
+        Self { code, symbol, layout: Layout::of(code), field: Field::new(level), work: Work::new() }
     }
 
     /// Encodes `count` codewords, and hands on recovery symbol `j` of some of them, for every `j`.

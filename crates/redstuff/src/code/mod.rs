@@ -21,7 +21,7 @@ pub(crate) use self::{
     encoder::Encoder,
     source::{Each, Runs, Words},
 };
-use crate::{Axis, EncodingParams};
+use crate::{Axis, EncodingParams, scratch::Scratch};
 
 /// The unit of the transforms: the low bytes of 32 words, then their high bytes.
 pub(crate) type Block = [u8; 64];
@@ -68,16 +68,19 @@ fn shard_bytes(shards: usize) -> usize {
     (WORK_BYTES / shards).max(SHARD_BYTES_MIN) / 64 * 64
 }
 
-/// Shards one after the other, kept between calls. Begins at a cache line.
-#[derive(Default)]
-struct Work(Vec<u8>);
+/// Shards one after the other. Begins at a cache line.
+struct Work(Scratch);
 
 impl Work {
+    fn new() -> Self {
+        Self(Scratch::new())
+    }
+
     /// Room for this many blocks, with anything in them.
     fn blocks(&mut self, count: usize) -> &mut [Block] {
-        self.0.resize(self.0.len().max((count + 1) * 64), 0);
-        let start = self.0.as_ptr().align_offset(64);
-        let (blocks, _) = self.0[start..].as_chunks_mut();
+        let bytes = self.0.first((count + 1) * 64);
+        let start = bytes.as_ptr().align_offset(64);
+        let (blocks, _) = bytes[start..].as_chunks_mut();
         &mut blocks[..count]
     }
 }

@@ -66,21 +66,28 @@ struct Runs {
 }
 
 impl Runs {
-    /// Times a work done `repeats` times, each on its own input; gives one result.
+    /// Times a work done `repeats` times, each on its own input; gives one result. Inputs are made, and results given
+    /// up, off the clock.
     fn time<I, T>(&mut self, repeats: u32, prepare: impl Fn() -> I, run: impl Fn(I) -> T) -> T {
-        let inputs: Vec<I> = (0..repeats.max(1)).map(|_| prepare()).collect();
-        let mut results = Vec::with_capacity(inputs.len());
+        let mut total = Duration::ZERO;
+        let mut once = |input: I| {
+            let start = Instant::now();
+            let result = run(input);
+            total += start.elapsed();
+            result
+        };
         reset_peak();
+        for _ in 1..repeats {
+            drop(once(prepare()));
+        }
+        let input = prepare();
         let processor = processor_seconds();
-        let start = Instant::now();
-        results.extend(inputs.into_iter().map(run));
-        let seconds = start.elapsed().as_secs_f64();
+        let result = once(input);
         let processor = processor_seconds().zip(processor).map(|(end, start)| end - start);
-        let each = |total: f64| total / f64::from(repeats.max(1));
-        self.seconds.push(each(seconds));
-        self.processor.extend(processor.map(each));
+        self.seconds.push(total.as_secs_f64() / f64::from(repeats.max(1)));
+        self.processor.extend(processor);
         self.peak = self.peak.max(peak());
-        results.pop().expect("it ran once")
+        result
     }
 
     #[allow(clippy::cast_precision_loss)] // three digits are shown

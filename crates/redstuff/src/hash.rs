@@ -45,7 +45,7 @@ pub(crate) fn inner(left: &Digest, right: &Digest) -> Digest {
 /// # Panics
 /// Unless there are as many right ones, if any.
 pub(crate) fn join(level: Level, left: &mut [Digest], right: Option<&[Digest]>) {
-    match level {
+    match level.for_messages(left.len()) {
         #[cfg(target_arch = "x86_64")]
         Level::Avx512(simd) => simd.join(left, right),
         #[cfg(target_arch = "x86_64")]
@@ -61,7 +61,7 @@ pub(crate) fn join(level: Level, left: &mut [Digest], right: Option<&[Digest]>) 
 /// Replaces the front of `nodes` by the parents of neighbours; a last one without neighbour is joined with [`EMPTY`].
 /// Returns how many parents there are.
 pub(crate) fn fold(level: Level, nodes: &mut [Digest]) -> usize {
-    match level {
+    match level.for_messages(nodes.len().div_ceil(2)) {
         #[cfg(target_arch = "x86_64")]
         Level::Avx512(simd) => simd.fold(nodes),
         #[cfg(target_arch = "x86_64")]
@@ -138,7 +138,7 @@ impl LeafHasher {
     /// # Panics
     /// As [`hash`](Self::hash).
     pub(crate) fn hash_run(self, leaves: &[u8], out: &mut [Digest]) {
-        match self.level {
+        match self.level.for_messages(out.len()) {
             #[cfg(target_arch = "x86_64")]
             Level::Avx512(simd) if self.leaf_bytes > 2 => simd.leaf_run(self.leaf_bytes, leaves, out),
             _ => self.hash(leaves.chunks_exact(self.leaf_bytes), out),
@@ -146,7 +146,7 @@ impl LeafHasher {
     }
 
     fn compute<'a>(self, mut leaves: impl Iterator<Item = &'a [u8]>, out: &mut [Digest]) {
-        match self.level {
+        match self.level.for_messages(out.len()) {
             #[cfg(target_arch = "x86_64")]
             Level::Avx512(simd) => simd.leaves(self.leaf_bytes, leaves, out),
             #[cfg(target_arch = "x86_64")]

@@ -28,6 +28,8 @@
 //! background afterwards ([`drain`](FloeClient::drain) waits for that). Reading: is it promised (chain), what does it look
 //! like (metadata from any node), then the systematic primary slivers, which are the blob itself. A node that takes
 //! longer than the others is overtaken by asking for other slivers; what is missing is decoded.
+//! [Ranges](FloeClient::read_range) move only the symbols that hold them, each with its proof; a row that does not come is
+//! rebuilt from symbols of others.
 //!
 //! # Limits
 //!

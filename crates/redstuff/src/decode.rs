@@ -7,6 +7,9 @@ use crate::{
     code::{Code, Decoder, Erasures, Runs},
 };
 
+/// Less than this is copied faster than another thread wakes up.
+const COPY_BYTES_MIN: usize = 256 << 10;
+
 /// Why slivers do not give the blob.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -124,7 +127,8 @@ fn from_rows(metadata: &VerifiedMetadata, slivers: &[&VerifiedSliver], blob: &mu
             }
         }
     }
-    copies.into_par_iter().for_each(|(bytes, sliver)| bytes.copy_from_slice(&sliver.data));
+    let copies_min = COPY_BYTES_MIN.div_ceil(columns * symbol);
+    copies.into_par_iter().with_min_len(copies_min).for_each(|(bytes, sliver)| bytes.copy_from_slice(&sliver.data));
     strips.into_par_iter().enumerate().for_each_init(
         || Decoder::new(&erasures, symbol),
         |decoder, (number, mut rows)| {

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use crate::{
     Axis, BlobMetadata, BlobTooLarge, EncodingParams, EncodingType, Sliver, SliverIndex, SliverPair, SliverPairHashes,
     VerifiedMetadata, VerifiedSliver,
-    code::Code,
+    code::{self, Code},
     expand::Expander,
     hash::{self, Digest},
     matrix::Matrix,
@@ -201,8 +201,10 @@ impl<'m> Columns<'m> {
             leaves: vec![merkle::EMPTY; width * n],
             scratch: vec![merkle::EMPTY; n],
         };
+        let grain = code::grain(n * n, symbol);
         let nodes = strips
             .into_par_iter()
+            .with_min_len(grain)
             .map_init(new_worker, |worker, strip| {
                 let columns = strip.roots.len();
                 self.run_strip(worker, strip);
@@ -211,7 +213,7 @@ impl<'m> Columns<'m> {
                 leaves[..n].to_vec()
             })
             .collect();
-        Roots { rows: rows::roots(nodes), columns }
+        Roots { rows: rows::roots(nodes, grain), columns }
     }
 
     /// Leaves the hashes of all symbols in `worker.leaves`.

@@ -28,13 +28,15 @@ pub(crate) fn fold_strip(columns: &mut [Digest], n: usize, folds: Option<u32>) {
     }
 }
 
-/// The roots of all rows from the nodes that [`fold_strip`] left of each strip, in order.
-pub(crate) fn roots(mut strips: Vec<Vec<Digest>>) -> Vec<Digest> {
+/// The roots of all rows from the nodes that [`fold_strip`] left of each strip, in order. At least `grain` pairs of strips
+/// are joined by one thread.
+pub(crate) fn roots(mut strips: Vec<Vec<Digest>>, grain: usize) -> Vec<Digest> {
     let level = Level::active();
     while strips.len() > 1 {
         strips = strips
             .into_par_iter()
             .chunks(2)
+            .with_min_len(grain)
             .map(|pair| {
                 let mut pair = pair.into_iter();
                 let mut left = pair.next().unwrap_or_default();
@@ -74,7 +76,7 @@ mod tests {
                     hashes
                 })
                 .collect();
-            let got = roots(strips);
+            let got = roots(strips, width as usize);
             for (row, root) in got.iter().enumerate() {
                 let mut leaves: Vec<Digest> = (0..n).map(|column| hash(row, column)).collect();
                 prop_assert_eq!(*root, root_in_place(&mut leaves));

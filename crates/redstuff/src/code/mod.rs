@@ -31,6 +31,10 @@ const WORK_BYTES: usize = 512 * 1024;
 /// Shards are not made shorter than this: below it, factors are prepared too often.
 const SHARD_BYTES_MIN: usize = 512;
 
+/// Most symbols in work that is not divided, and their bytes: a fraction of a millisecond.
+const SMALL_SYMBOLS_MAX: usize = 16 * 1024;
+const SMALL_BYTES_MAX: usize = 256 * 1024;
+
 /// A systematic code: `originals` symbols, continued by `recovery` more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Code {
@@ -51,6 +55,9 @@ impl Code {
 
     /// How many codewords to work on together, if there are `available` and symbols have this size.
     pub(crate) fn batch(&self, symbol: usize, available: usize) -> usize {
+        if is_small(available * self.total(), symbol) {
+            return available.max(1);
+        }
         // Few enough that every thread gets some, and enough to fill blocks.
         let by_threads = available.div_ceil(4 * rayon::current_num_threads());
         let fair = by_threads.next_multiple_of(pieces::words_in(symbol, 64));
@@ -61,6 +68,17 @@ impl Code {
     pub(crate) fn batch_in_cache(&self, symbol: usize) -> usize {
         pieces::words_in(symbol, shard_bytes(self.total()))
     }
+}
+
+/// Whether so many symbols of this size are done before another thread would have woken up. Such work is not divided: it
+/// stays on the thread that asks for it, and uses no thread pool.
+fn is_small(symbols: usize, symbol: usize) -> bool {
+    symbols <= SMALL_SYMBOLS_MAX && symbols * symbol <= SMALL_BYTES_MAX
+}
+
+/// Pieces of work that one thread takes at least, if all of it is so many symbols of this size.
+pub(crate) fn grain(symbols: usize, symbol: usize) -> usize {
+    if is_small(symbols, symbol) { usize::MAX } else { 1 }
 }
 
 /// The length of shards to aim for, given how many there are in a call.

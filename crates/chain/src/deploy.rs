@@ -13,6 +13,8 @@
 //! # }
 //! ```
 
+use std::sync::Arc;
+
 use alloy::{
     primitives::{Bytes, U256},
     sol_types::{SolCall, SolConstructor},
@@ -219,7 +221,7 @@ pub async fn send_native(rpc_url: &str, from: &Wallet, to: Address, wei: u128) -
 struct Setup {
     rpc: Rpc,
     chain_id: u64,
-    sender: Sender,
+    sender: Arc<Sender>,
 }
 
 impl Setup {

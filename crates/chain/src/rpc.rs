@@ -109,7 +109,7 @@ impl Receipt {
     }
 }
 
-fn quantity<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+pub(crate) fn quantity<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     U64::deserialize(deserializer).map(|number| number.to())
 }
 
@@ -217,6 +217,24 @@ impl Rpc {
         };
         let answer = tokio::time::timeout(REQUEST_TIMEOUT, Box::pin(all)).await;
         self.settle(answer).await
+    }
+
+    /// The same method for several parameters in one message; an outcome for each. One try.
+    pub(crate) async fn once_each<R: RpcRecv>(
+        &self,
+        method: &'static str,
+        params: &[Value],
+    ) -> Result<Vec<Result<R, Failure>>, Failure> {
+        let client = self.client().await?;
+        let all = async {
+            let mut batch = client.new_batch();
+            let waiters = params.iter().map(|params| batch.add_call::<_, R>(method, params));
+            let waiters = waiters.collect::<Result<Vec<_>, _>>()?;
+            batch.send().await?;
+            Ok(futures::future::join_all(waiters).await)
+        };
+        let answers = self.settle(tokio::time::timeout(REQUEST_TIMEOUT, Box::pin(all)).await).await?;
+        Ok(answers.into_iter().map(|answer| answer.map_err(|error| self.classify(error))).collect())
     }
 
     async fn settle<T>(

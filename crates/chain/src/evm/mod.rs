@@ -28,7 +28,7 @@ struct Inner {
     rpc: Rpc,
     config: ChainConfig,
     chain_id: u64,
-    sender: Option<Sender>,
+    sender: Option<Arc<Sender>>,
     constants: OnceCell<Constants>,
     allowance: Allowance,
 }
@@ -148,7 +148,7 @@ impl ControlPlane for EvmChain {
     }
 
     fn signer_address(&self) -> Option<Address> {
-        self.inner.sender.as_ref().map(Sender::address)
+        self.inner.sender.as_ref().map(|sender| sender.address())
     }
 
     async fn balances(&self) -> Result<Balances, ChainError> {

@@ -1,5 +1,7 @@
 //! What the contracts say.
 
+use std::sync::Arc;
+
 use alloy::{
     primitives::{B256, FixedBytes, U64, U256},
     rpc::types::Log,
@@ -24,7 +26,7 @@ const NODES_AT_ONCE: usize = 16;
 const SEARCH_BLOCKS: u64 = 2_000;
 
 impl Inner {
-    pub(super) fn sender(&self) -> Result<&Sender, ChainError> {
+    pub(super) fn sender(&self) -> Result<&Arc<Sender>, ChainError> {
         self.sender.as_ref().ok_or(ChainError::NoWallet)
     }
 

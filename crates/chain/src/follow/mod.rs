@@ -22,7 +22,11 @@ use futures::stream;
 use serde_json::{Value, json};
 
 pub(crate) use self::decode::{certified_topic, decode};
-use self::{decode::decode_logs, history::History, wait::Waiter};
+use self::{
+    decode::decode_logs,
+    history::History,
+    wait::{Announced, Waiter},
+};
 use crate::{
     ChainConfig, ChainError, ContractAddresses, EventCursor, EventItem, EventStream,
     rpc::{Backoff, Failure, Header, Rpc, block_tag, retry},
@@ -86,6 +90,10 @@ struct Follower {
     announced: Option<EventCursor>,
     range: u64,
     waiter: Waiter,
+    /// Blocks that were announced and not looked at yet.
+    heads: VecDeque<Announced>,
+    /// The position is the block that was announced last, so there is nothing to look for.
+    at_announced: bool,
     /// The endpoint was away: it may be another one now.
     suspicious: bool,
     ended: bool,
@@ -106,6 +114,8 @@ impl Follower {
             announced: None,
             range: RANGE_BLOCKS_MAX,
             waiter,
+            heads: VecDeque::new(),
+            at_announced: false,
             suspicious: false,
             ended: false,
         }
@@ -120,13 +130,21 @@ impl Follower {
             if self.ended {
                 return None;
             }
-            match self.step().await {
+            let step = match self.heads.pop_front() {
+                Some(head) => self.extend(head).await,
+                None if self.at_announced => Ok(Step::AtHead),
+                None => self.step().await,
+            };
+            match step {
                 Ok(Step::Moved) => self.waiter.moved(),
                 Ok(Step::AtHead) if self.announced != Some(self.position) => {
                     self.announced = Some(self.position);
                     return Some(Ok(EventItem::CaughtUp(self.position)));
                 }
-                Ok(Step::AtHead) => self.waiter.wait().await,
+                Ok(Step::AtHead) => {
+                    self.at_announced = false;
+                    self.heads = self.waiter.wait().await;
+                }
                 Ok(Step::Unsettled(why)) => {
                     tracing::debug!(why, block = self.position.block, "the chain's endpoint is unsettled");
                     backoff.wait().await;
@@ -144,6 +162,38 @@ impl Follower {
                 }
             }
         }
+    }
+
+    /// A step to a block that was announced, if it is the one behind the position: its logs are all that has to be asked
+    /// for. Otherwise a usual step.
+    async fn extend(&mut self, head: Announced) -> Result<Step, ChainError> {
+        let here = EventCursor::end_of(self.position.block, self.position.block_hash);
+        let follows = self.position == here
+            && head.number == self.position.block + 1
+            && head.parent_hash == B256::from(self.position.block_hash);
+        if self.follow.confirmations > 0 || self.suspicious || !follows {
+            self.heads.clear();
+            return self.step().await;
+        }
+        let ContractAddresses { committee, blobs, .. } = self.follow.contracts;
+        let filter = json!([{ "address": [committee.evm(), blobs.evm()], "blockHash": head.hash }]);
+        // Not every endpoint has the logs at once, or takes a hash: the usual step does without.
+        let logs = self.follow.rpc.once::<Vec<Log>>("eth_getLogs", filter).await;
+        let anchor = (head.number, head.hash);
+        let events = match logs {
+            Ok(logs) => decode_logs(logs, &self.follow.contracts, head.number..=head.number, &[anchor])?,
+            Err(failure) => {
+                tracing::debug!(?failure, "no logs by the hash of a block");
+                None
+            }
+        };
+        let Some(events) = events else {
+            self.heads.clear();
+            return self.step().await;
+        };
+        self.deliver(events, EventCursor::end_of(head.number, head.hash.0));
+        self.at_announced = true;
+        Ok(Step::Moved)
     }
 
     async fn step(&mut self) -> Result<Step, ChainError> {

@@ -1,27 +1,39 @@
 //! Pauses at the head of the chain: short after something happened, longer when nothing does, and ended at once by an
 //! endpoint that announces new blocks.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use alloy::{
+    primitives::B256,
     providers::{Provider as _, RootProvider},
     pubsub::Subscription,
 };
-use serde::de::IgnoredAny;
+use serde::Deserialize;
+use tokio::sync::broadcast::error::TryRecvError;
 
-use crate::rpc::Rpc;
+use crate::rpc::{Rpc, quantity};
 
 /// The shortest pause is this part of the longest.
 const QUICK_PART: u32 = 8;
 /// Longest pause where blocks are announced: an announcement may get lost with its connection.
 const ANNOUNCED_PAUSE: Duration = Duration::from_secs(2);
 
+/// A block as it is announced.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Announced {
+    #[serde(deserialize_with = "quantity")]
+    pub(super) number: u64,
+    pub(super) hash: B256,
+    pub(super) parent_hash: B256,
+}
+
 pub(super) struct Waiter {
     rpc: Rpc,
     longest: Duration,
     pause: Duration,
     /// Announcements, and the connection they come on.
-    heads: Option<(Subscription<IgnoredAny>, RootProvider)>,
+    heads: Option<(Subscription<Announced>, RootProvider)>,
 }
 
 impl Waiter {
@@ -34,33 +46,44 @@ impl Waiter {
         self.pause = self.longest / QUICK_PART;
     }
 
-    pub(super) async fn wait(&mut self) {
+    /// Waits until it is time to look again. Gives the blocks that were announced meanwhile, if all of them are known.
+    pub(super) async fn wait(&mut self) -> VecDeque<Announced> {
+        let mut announced = VecDeque::new();
         if !self.rpc.announces() {
             tokio::time::sleep(self.pause).await;
             self.pause = (self.pause * 3 / 2).min(self.longest);
-            return;
+            return announced;
         }
         if self.heads.is_none() {
             self.heads = self.subscribe().await;
             // Blocks before the subscription were not announced: look once more before trusting it.
             tokio::time::sleep(self.pause).await;
             self.pause = (self.pause * 3 / 2).min(self.longest);
-            return;
+            return announced;
         }
         if let Some((heads, _)) = &mut self.heads {
             match tokio::time::timeout(ANNOUNCED_PAUSE, heads.recv()).await {
-                // One look serves for all that were announced meanwhile.
-                Ok(Ok(_)) => while heads.try_recv().is_ok() {},
+                Ok(Ok(head)) => {
+                    announced.push_back(head);
+                    loop {
+                        match heads.try_recv() {
+                            Ok(head) => announced.push_back(head),
+                            Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+                            Err(TryRecvError::Lagged(_)) => announced.clear(),
+                        }
+                    }
+                }
                 // The connection is gone, or many announcements were missed.
                 Ok(Err(_)) => self.heads = None,
                 Err(_) => {}
             }
         }
+        announced
     }
 
-    async fn subscribe(&self) -> Option<(Subscription<IgnoredAny>, RootProvider)> {
+    async fn subscribe(&self) -> Option<(Subscription<Announced>, RootProvider)> {
         let provider = RootProvider::new(self.rpc.client().await.ok()?);
-        let subscribing = async { provider.subscribe::<_, IgnoredAny>(("newHeads",)).await };
+        let subscribing = async { provider.subscribe::<_, Announced>(("newHeads",)).await };
         match tokio::time::timeout(ANNOUNCED_PAUSE, subscribing).await {
             Ok(Ok(heads)) => Some((heads, provider)),
             Ok(Err(error)) => {

@@ -2,14 +2,17 @@
 //!
 //! One account's transactions are ordered by nonce. The wallet keeps the next free one; it is taken and the
 //! transaction handed to the endpoint under one lock, so that the endpoint sees them in order, while any number wait
-//! for their blocks. Whatever makes the number doubtful (another program with the same account, an endpoint that lost
-//! its memory) drops it, and it is asked for again.
+//! for their blocks. What comes while the lock is held goes to the endpoint together, in one message: some endpoints
+//! (the embedded chain among them) answer only when the block is made. Whatever makes the number doubtful (another
+//! program with the same account, an endpoint that lost its memory) drops it, and it is asked for again.
 
 mod answer;
 mod fees;
+mod gas;
+mod outbox;
 mod pending;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use alloy::{
     consensus::{SignableTransaction as _, TxEip1559},
@@ -17,25 +20,26 @@ use alloy::{
     primitives::{B256, Bytes, TxKind, U64, U256},
 };
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use self::{
     answer::Answer,
     fees::{FeeCache, Fees},
+    gas::GasBook,
+    outbox::Outbox,
 };
 use crate::{
     Address, ChainError, TxHash, Wallet, revert,
-    rpc::{Backoff, Failure, PATIENCE, Receipt, Rpc},
-    wallet::UnderWay,
+    rpc::{Failure, Receipt, Rpc},
 };
 
 /// Gas is estimated on the state before the transaction; others may come first and make it dearer.
 const GAS_MARGIN_PERCENT: u64 = 25;
 const GAS_MARGIN: u64 = 10_000;
-/// Rounds of finding a free nonce before giving up; each loss means that another program won one.
-const NONCE_ROUNDS_MAX: u32 = 64;
 /// How often a transaction may be displaced before that is an error.
 const DISPLACED_TRIES_MAX: u32 = 8;
+
+/// Name of the failure of a transaction that used all its gas.
+const OUT_OF_GAS: &str = "OutOfGas";
 
 /// Stands for the payment token in [`ChainError::InsufficientFunds`] until its symbol is looked up.
 pub(crate) const TOKEN: &str = "the payment token";
@@ -78,9 +82,12 @@ pub(crate) struct Sender {
     confirmations: u64,
     poll: Duration,
     fees: FeeCache,
+    gas: GasBook,
+    outbox: Outbox,
 }
 
 /// A signed transaction.
+#[derive(Debug)]
 struct Signed {
     hash: B256,
     raw: Bytes,
@@ -90,8 +97,9 @@ struct Signed {
 }
 
 impl Sender {
-    pub(crate) fn new(rpc: Rpc, wallet: Wallet, chain_id: u64, confirmations: u64, poll: Duration) -> Self {
-        Self { rpc, wallet, chain_id, confirmations, poll, fees: FeeCache::default() }
+    pub(crate) fn new(rpc: Rpc, wallet: Wallet, chain_id: u64, confirmations: u64, poll: Duration) -> Arc<Self> {
+        let (fees, gas, outbox) = Default::default();
+        Arc::new(Self { rpc, wallet, chain_id, confirmations, poll, fees, gas, outbox })
     }
 
     pub(crate) fn address(&self) -> Address {
@@ -99,18 +107,37 @@ impl Sender {
     }
 
     /// Sends and waits until it is done. What was displaced by another program's transaction did not happen, so it is
-    /// sent again.
-    pub(crate) async fn send(&self, call: &Call) -> Result<Mined, ChainError> {
+    /// sent again; so is what ran out of the gas that calls of its kind have needed so far.
+    pub(crate) async fn send(self: &Arc<Self>, call: &Call) -> Result<Mined, ChainError> {
         let mut tries = 0;
         loop {
-            let gas = self.estimate(call).await?;
-            let (signed, _under_way) = self.submit(call, gas).await?;
+            let known = self.gas.known(call);
+            let gas = match known {
+                Some(gas) => gas,
+                None => self.estimate(call).await?,
+            };
+            let outcome = match self.submit(call, gas).await {
+                Ok((signed, _under_way)) => self.follow(call, signed).await,
+                Err(error) => Err(error),
+            };
             tries += 1;
-            match self.follow(call, signed).await {
+            match outcome {
+                Ok(mined) => {
+                    if known.is_none() {
+                        self.gas.succeeded(call, gas);
+                    }
+                    return Ok(mined);
+                }
                 Err(ChainError::Displaced { tx, nonce }) if tries < DISPLACED_TRIES_MAX => {
                     tracing::info!(%tx, nonce, "displaced by another transaction: sending again");
                 }
-                outcome => return outcome,
+                Err(error) => {
+                    self.gas.failed(call);
+                    let short_of_gas = matches!(&error, ChainError::Reverted { name, .. } if name == OUT_OF_GAS);
+                    if known.is_none() || !short_of_gas {
+                        return Err(error);
+                    }
+                }
             }
         }
     }
@@ -163,82 +190,6 @@ impl Sender {
     pub(crate) async fn native_balance(&self) -> Result<u128, ChainError> {
         let params = json!([self.address().evm(), "latest"]);
         self.rpc.get::<U256>("eth_getBalance", params).await.map(revert::clamp)
-    }
-
-    /// Takes the next nonce and hands the transaction to the endpoint.
-    async fn submit(&self, call: &Call, gas: u64) -> Result<(Signed, UnderWay), ChainError> {
-        let deadline = Instant::now() + PATIENCE;
-        let queue = self.wallet.nonce_queue(self.chain_id);
-        let mut fees = self.fees.current(&self.rpc).await?;
-        let mut order = queue.lock().await;
-        let mut at_least = 0;
-        let mut pause = Backoff::default();
-        for _ in 0..NONCE_ROUNDS_MAX {
-            // Taken: if this task is dropped before the endpoint has answered, nobody relies on it.
-            let nonce = match order.take() {
-                Some(nonce) => nonce,
-                None => self.transaction_count("pending").await?.max(at_least),
-            };
-            let signed = self.sign(call, nonce, gas, fees)?;
-            match self.broadcast(&signed, deadline).await {
-                Ok(()) => {
-                    order.expect_next(nonce.saturating_add(1));
-                    return Ok((signed, order.begin()));
-                }
-                Err(failure) => {
-                    let answer = match &failure {
-                        Failure::Refused(payload) => answer::of(&payload.message),
-                        _ => Answer::Other,
-                    };
-                    tracing::debug!(nonce, ?answer, ?failure, "transaction not taken");
-                    match answer {
-                        Answer::NonceTaken => at_least = nonce.saturating_add(1),
-                        // The endpoint has not seen an earlier one yet, or has forgotten it.
-                        Answer::NonceTooHigh => {
-                            at_least = 0;
-                            pause.wait().await;
-                        }
-                        Answer::FeeTooLow => fees = self.fees.raised(&self.rpc, fees).await?,
-                        Answer::Known | Answer::InsufficientFunds | Answer::Other => {
-                            let gas_cost = fees.max_cost(gas);
-                            return Err(self.refusal("eth_sendRawTransaction", failure, call, gas_cost).await);
-                        }
-                    }
-                }
-            }
-        }
-        Err(ChainError::Rpc {
-            method: "eth_sendRawTransaction",
-            rpc_code: 0,
-            message: format!("no free nonce found in {NONCE_ROUNDS_MAX} tries"),
-        })
-    }
-
-    /// Hands over one signed transaction. It has the same hash every time, so asking again is harmless.
-    async fn broadcast(&self, signed: &Signed, deadline: Instant) -> Result<(), Failure> {
-        let mut pause = Backoff::default();
-        let mut may_be_there = false;
-        loop {
-            let outcome = self.rpc.once::<B256>("eth_sendRawTransaction", json!([signed.raw])).await;
-            let failure = match outcome {
-                Ok(_) => return Ok(()),
-                Err(failure) => failure,
-            };
-            match &failure {
-                Failure::Refused(payload) => match answer::of(&payload.message) {
-                    Answer::Known => return Ok(()),
-                    Answer::NonceTaken if may_be_there && self.is_known(signed.hash).await => return Ok(()),
-                    _ if !failure.is_transient() => return Err(failure),
-                    _ => {}
-                },
-                Failure::Transport(_) => may_be_there = true,
-                Failure::Unreadable(_) => return Err(failure),
-            }
-            if Instant::now() >= deadline {
-                return Err(failure);
-            }
-            pause.wait().await;
-        }
     }
 
     async fn is_known(&self, hash: B256) -> bool {

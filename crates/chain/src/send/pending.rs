@@ -6,7 +6,7 @@ use alloy::primitives::{B256, Bytes, U64};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{Call, Mined, Sender, Signed};
+use super::{Call, Mined, OUT_OF_GAS, Sender, Signed};
 use crate::{
     ChainError, TxHash,
     rpc::{Receipt, block_tag},
@@ -113,7 +113,7 @@ impl Sender {
 
     /// A reorganisation may have undone a transaction that nobody follows any more; those behind it then wait for
     /// ever. One that does nothing takes its place.
-    async fn fill_gap(&self, nonce: u64) {
+    pub(super) async fn fill_gap(&self, nonce: u64) {
         let nothing = Call { to: Some(self.address()), data: Bytes::new(), value: 0 };
         if let Ok(missing) = self.transaction_count("pending").await
             && missing < nonce
@@ -152,7 +152,7 @@ impl Sender {
         }
         if receipt.gas_used >= version.gas {
             let detail = format!("all of {} gas was used", version.gas);
-            return Err(ChainError::Reverted { name: "OutOfGas".to_owned(), detail });
+            return Err(ChainError::Reverted { name: OUT_OF_GAS.to_owned(), detail });
         }
         // The receipt has no reason. Ask what the same call would say in the block before; not every node remembers
         // that, so ask the present as well.

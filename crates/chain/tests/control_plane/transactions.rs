@@ -35,6 +35,47 @@ async fn thirty_two_registrations_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_together_shares_blocks() {
+    // The other chain makes a block for each transaction.
+    for chain in chains().await.into_iter().filter(|chain| !chain.is_anvil()) {
+        let network = Network::launch(chain).await;
+        let control = network.connect().await;
+        control.register_blobs(&[new_blob()]).await.unwrap();
+        let before = network.chain.rpc("eth_blockNumber", json!([])).await;
+        register_each_alone(&control, 32).await;
+        let after = network.chain.rpc("eth_blockNumber", json!([])).await;
+        let number = |block: serde_json::Value| {
+            u64::from_str_radix(block.as_str().unwrap().trim_start_matches("0x"), 16).unwrap()
+        };
+        let blocks = number(after) - number(before);
+        assert!(blocks < 16, "{blocks} blocks for 32 transactions");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revert_is_named_also_when_the_gas_is_known() {
+    for chain in chains().await {
+        let network = Network::launch(chain).await;
+        let control = network.connect().await;
+        control.register_blobs(&[new_blob()]).await.unwrap();
+        let wrong = floe_chain::RegisterBlob { root_hash: [7; 32], ..new_blob() };
+        // The first is sent and fails in its block; after that the next is refused before it costs anything.
+        for _ in 0..2 {
+            let error = control.register_blobs(std::slice::from_ref(&wrong)).await.unwrap_err();
+            assert!(
+                matches!(&error, floe_chain::ChainError::Reverted { name, .. } if name == "WrongBlobId"),
+                "{error}"
+            );
+        }
+        // One that fails does not hold up those that come with it.
+        let blobs = [new_blob(), wrong, new_blob()];
+        let outcomes = join_all(blobs.iter().map(|blob| control.register_blobs(std::slice::from_ref(blob)))).await;
+        let good: Vec<bool> = outcomes.iter().map(Result::is_ok).collect();
+        assert_eq!(good, [true, false, true], "{}", network.chain.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_programs_with_one_account_get_in_each_others_way_but_no_further() {
     for chain in chains().await {
         let network = Network::launch(chain).await;

@@ -55,6 +55,11 @@ impl BodyReader {
         if declared > bytes_max { Err(ApiError::too_large(bytes_max)) } else { Ok(reader) }
     }
 
+    /// The most that can come, if the sender said.
+    pub(crate) fn length_max(&self) -> Option<u64> {
+        self.body.as_ref().and_then(|body| body.size_hint().upper())
+    }
+
     /// The next bytes, or `None` at the end of the body.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
         loop {

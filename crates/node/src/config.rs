@@ -73,7 +73,7 @@ impl Default for Limits {
             http2_streams_max: 128,
             reads_max: 256,
             writes_max: 128,
-            uploads_max: 32,
+            uploads_max: 128,
             symbols_max: 8,
             long_polls_max: 1024,
             request_bytes_in_memory_max: 256 << 20,

@@ -8,7 +8,7 @@ use floe_protocol::BlobId;
 use futures::StreamExt;
 
 use crate::error::NodeError;
-use crate::ledger::{Effects, LedgerError, RolledBack, Standing};
+use crate::ledger::{Effects, LedgerError, RolledBack, SKIP_BLOCKS_MIN, Standing};
 use crate::node::Node;
 use crate::signals::Signals;
 
@@ -64,16 +64,26 @@ async fn consume(
     backoff: &mut Backoff,
 ) -> Result<Result<(), ChainError>, NodeError> {
     let mut chunks = stream.ready_chunks(BATCH_EVENTS_MAX);
+    // The block that the durable cursor has reached at least.
+    let mut reached = 0;
     while let Some(chunk) = chunks.next().await {
         let mut events = Vec::new();
         for item in chunk {
             match item {
-                Ok(EventItem::Event(event)) => events.push(event),
+                Ok(EventItem::Event(event)) => {
+                    reached = event.cursor.block;
+                    events.push(event);
+                }
                 Ok(EventItem::CaughtUp(cursor)) => {
                     apply(node, signals, std::mem::take(&mut events)).await?;
-                    caught_up(node, cursor).await?;
+                    if cursor.block >= reached + SKIP_BLOCKS_MIN {
+                        in_background(node, move |node| node.ledger.skip_to(&cursor)).await?;
+                        reached = cursor.block;
+                    }
+                    node.set_caught_up();
                 }
                 Ok(EventItem::Rollback(cursor)) => {
+                    reached = 0;
                     apply(node, signals, std::mem::take(&mut events)).await?;
                     if rollback(node, signals, cursor).await? == RolledBack::StartOver {
                         return Ok(Ok(()));
@@ -95,7 +105,12 @@ async fn apply(node: &Arc<Node>, signals: &Signals, events: Vec<ChainEvent>) -> 
     if events.is_empty() {
         return Ok(());
     }
-    let effects = in_background(node, move |node| node.ledger.apply(&events)).await?;
+    let settled = in_background(node, move |node| {
+        let effects = node.ledger.apply(&events)?;
+        let heal = settle(node, &effects);
+        Ok((effects, heal))
+    });
+    let (effects, heal) = settled.await?;
     if effects.epoch_changed {
         tracing::info!(epoch = %node.ledger.epoch(), "a new epoch has begun");
         signals.epoch_changed.notify_one();
@@ -103,7 +118,6 @@ async fn apply(node: &Arc<Node>, signals: &Signals, events: Vec<ChainEvent>) -> 
     if effects.epoch_changed || effects.members_changed {
         signals.committee_changed.notify_one();
     }
-    let heal = in_background(node, move |node| Ok(settle(node, &effects))).await?;
     if heal {
         signals.slivers_missing.notify_one();
     }
@@ -144,12 +158,6 @@ fn note_missing(node: &Node, blob: &BlobId) -> Result<bool, LedgerError> {
 fn mark(node: &Node, blob: &BlobId) -> Result<bool, LedgerError> {
     node.ledger.mark_missing(blob, true)?;
     Ok(true)
-}
-
-async fn caught_up(node: &Arc<Node>, cursor: EventCursor) -> Result<(), NodeError> {
-    in_background(node, move |node| node.ledger.skip_to(&cursor)).await?;
-    node.set_caught_up();
-    Ok(())
 }
 
 async fn rollback(node: &Arc<Node>, signals: &Signals, to: EventCursor) -> Result<RolledBack, NodeError> {

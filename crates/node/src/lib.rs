@@ -54,6 +54,7 @@ mod ledger;
 mod node;
 mod peers;
 mod pending;
+mod places;
 mod server;
 mod shelf;
 mod signals;
@@ -61,6 +62,7 @@ mod store_upload;
 mod symbols;
 mod trees;
 mod view;
+mod whole_upload;
 
 use std::sync::Arc;
 

@@ -16,6 +16,7 @@ use crate::config::NodeConfig;
 use crate::error::NodeError;
 use crate::gates::Gates;
 use crate::ledger::{COMMITTEE_KEY, Ledger, LedgerError};
+use crate::places::Places;
 use crate::shelf::Shelf;
 use crate::view::CommitteeView;
 
@@ -46,6 +47,7 @@ pub(crate) struct Node {
     pub(crate) life: Lifecycle,
     view: RwLock<Option<Arc<CommitteeView>>>,
     cpu: rayon::ThreadPool,
+    places: Places,
 }
 
 impl Node {
@@ -78,6 +80,7 @@ impl Node {
             view: RwLock::new(view.map(Arc::new)),
             config,
             chain,
+            places: Places::new(cpu.current_num_threads()),
             cpu,
         })
     }
@@ -131,6 +134,13 @@ impl Node {
     /// Runs heavy computation on the node's own threads; the calling thread must be one that may block.
     pub(crate) fn compute<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.cpu.install(work)
+    }
+
+    /// Runs brief computation on the calling thread, which must be one that may block: as many at once as the node has
+    /// threads for it.
+    pub(crate) fn compute_here<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _place = self.places.take();
+        work()
     }
 
     /// Ends the node if its store has stopped.

@@ -13,7 +13,7 @@ use crate::pending::{PendingCache, Refused};
 use crate::trees::Trees;
 
 /// Verified metadata kept decoded: checking 1000 pairs of hashes for each sliver of an upload would be a waste.
-const DECODED_METADATA_MAX: usize = 32;
+const DECODED_METADATA_MAX: usize = 64;
 
 /// Damaged blobs remembered between two rounds of healing; the rest is found again when it is read again.
 const DAMAGED_BLOBS_MAX: usize = 4096;
@@ -102,7 +102,7 @@ impl Shelf {
         let Some(bytes) = self.metadata_bytes(blob)? else { return Ok(None) };
         match VerifiedMetadata::from_bcs_with_id(&bytes, blob, params) {
             Ok(metadata) => {
-                self.remember(metadata.clone());
+                self.remember(&metadata);
                 Ok(Some(metadata))
             }
             Err(error) => {
@@ -124,12 +124,13 @@ impl Shelf {
         Ok(self.pending.lock().get(blob).map(|pending| (pending.metadata.clone(), Place::Buffered)))
     }
 
-    fn remember(&self, metadata: VerifiedMetadata) {
+    /// Keeps durable metadata decoded.
+    pub(crate) fn remember(&self, metadata: &VerifiedMetadata) {
         let mut decoded = self.decoded.lock();
         if decoded.len() >= DECODED_METADATA_MAX {
             decoded.pop_back();
         }
-        decoded.push_front(metadata);
+        decoded.push_front(metadata.clone());
     }
 
     pub(crate) fn metadata_place(&self, blob: &BlobId) -> Result<Place, StoreError> {
@@ -185,7 +186,7 @@ impl Shelf {
 
     pub(crate) fn put_metadata(&self, metadata: &VerifiedMetadata) -> Result<(), StoreError> {
         self.store.put(Batch::new().metadata(*metadata.blob_id().as_bytes(), metadata.to_bcs_with_id()))?;
-        self.remember(metadata.clone());
+        self.remember(metadata);
         Ok(())
     }
 

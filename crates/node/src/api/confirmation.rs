@@ -71,7 +71,7 @@ pub(super) fn signed(message: SignedMessage<StorageConfirmation>) -> Response {
 }
 
 /// Signs that every sliver of this node's shards is verified and durable. Blocking.
-pub(super) fn confirm(
+pub(crate) fn confirm(
     node: &Node,
     blob: &BlobId,
     persistence: Persistence,
@@ -98,7 +98,7 @@ pub(super) fn confirm(
     }
     let epoch = node.ledger.epoch();
     let message = StorageConfirmation { epoch, blob_id: *blob, persistence };
-    Ok(node.compute(|| message.sign(&node.identity.secret)))
+    Ok(node.compute_here(|| message.sign(&node.identity.secret)))
 }
 
 fn missing(message: String) -> ApiError {

@@ -2,6 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use floe_protocol::api::{DOMAIN_STORAGE, ErrorBody, ErrorReason, ErrorStatus, INTERNAL_ERROR_TEXT};
+use floe_redstuff::{BlobId, EncodingParams, MetadataError, PairIndex};
 use http::{HeaderValue, StatusCode, header};
 
 /// Seconds after which an overloaded or full node asks to be tried again.
@@ -50,6 +51,29 @@ impl ApiError {
     /// 404: no such sliver here, or nothing of the blob.
     pub(crate) fn sliver_not_found() -> Self {
         Self::new(ErrorReason::SliverNotFound, "the node has no such sliver")
+    }
+
+    /// The chain says that the blob was wrongly encoded.
+    pub(crate) fn invalid_blob() -> Self {
+        Self::new(ErrorReason::InvalidBlob, "the blob was marked invalid on chain")
+    }
+
+    /// Metadata that does not belong to the blob id.
+    pub(crate) fn invalid_metadata(error: &MetadataError) -> Self {
+        Self::new(ErrorReason::InvalidMetadata, error.to_string())
+    }
+
+    /// An upload without slivers that this node has to hold.
+    pub(crate) fn too_few_pairs(missing: usize) -> Self {
+        let message = format!("the upload lacks {missing} sliver pairs of this node's shards");
+        Self::new(ErrorReason::MissingSlivers, message)
+    }
+
+    /// The pair's shard belongs to another node.
+    pub(crate) fn not_assigned(pair: PairIndex, blob: &BlobId, params: EncodingParams) -> Self {
+        let shard = pair.shard(blob, params);
+        let message = format!("pair {pair} of this blob belongs to shard {shard}, which is not assigned to this node");
+        Self::new(ErrorReason::ShardNotAssigned, message)
     }
 
     /// A write came before the metadata of its blob: 400, unlike the 404 of a read.

@@ -66,7 +66,7 @@ fn store(node: &Node, blob: &BlobId, bytes: &[u8], pending: bool) -> Result<Outc
     let metadata = BlobMetadata::from_bcs(bytes, params).map_err(|error| undecodable(&error))?;
     let standing = node.ledger.standing(blob)?;
     if standing == Standing::Invalid {
-        return Err(ApiError::new(ErrorReason::InvalidBlob, "the blob was marked invalid on chain"));
+        return Err(ApiError::invalid_blob());
     }
     let place = node.shelf.metadata_place(blob)?;
     if place == Place::Buffered && standing.is_registered() {
@@ -75,7 +75,8 @@ fn store(node: &Node, blob: &BlobId, bytes: &[u8], pending: bool) -> Result<Outc
     if place != Place::Nowhere {
         return Ok(Outcome::Known);
     }
-    let verified = node.compute(|| metadata.verify(blob, params)).map_err(|error| invalid(&error))?;
+    let verified =
+        node.compute(|| metadata.verify(blob, params)).map_err(|error| ApiError::invalid_metadata(&error))?;
     if standing.is_registered() {
         node.shelf.put_metadata(&verified)?;
         return Ok(Outcome::Stored);
@@ -108,15 +109,10 @@ pub(super) fn undecodable(error: &MetadataError) -> ApiError {
         MetadataError::Malformed(WireError::Variant { what: "encoding type", .. }) => {
             ApiError::new(ErrorReason::UnsupportedEncodingType, error.to_string())
         }
-        MetadataError::Malformed(WireError::WrongLength { .. }) => invalid(error),
+        MetadataError::Malformed(WireError::WrongLength { .. }) => ApiError::invalid_metadata(error),
         MetadataError::Malformed(_) => ApiError::new(ErrorReason::InvalidContentType, error.to_string()),
-        _ => invalid(error),
+        _ => ApiError::invalid_metadata(error),
     }
-}
-
-/// Metadata that does not belong to the blob id.
-pub(super) fn invalid(error: &MetadataError) -> ApiError {
-    ApiError::new(ErrorReason::InvalidMetadata, error.to_string())
 }
 
 pub(super) async fn status(State(node): Shared, Path(blob): Path<String>) -> Answer {

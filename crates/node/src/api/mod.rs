@@ -28,6 +28,7 @@ use tower_http::cors::CorsLayer;
 
 use crate::body::BudgetedBody;
 use crate::node::Node;
+pub(crate) use confirmation::confirm;
 use error::ApiError;
 
 type Shared = axum::extract::State<Arc<Node>>;

@@ -46,15 +46,8 @@ impl Wanted {
         if view.owns(self.pair, &self.blob) {
             return Ok(());
         }
-        Err(not_assigned(self.pair, &self.blob, view.params()))
+        Err(ApiError::not_assigned(self.pair, &self.blob, view.params()))
     }
-}
-
-/// The pair's shard belongs to another node.
-pub(super) fn not_assigned(pair: PairIndex, blob: &BlobId, params: EncodingParams) -> ApiError {
-    let shard = pair.shard(blob, params);
-    let message = format!("pair {pair} of this blob belongs to shard {shard}, which is not assigned to this node");
-    ApiError::new(ErrorReason::ShardNotAssigned, message)
 }
 
 pub(super) async fn get(State(node): Shared, path: SliverPath) -> Answer {

@@ -2,7 +2,8 @@
 //!
 //! The body is taken apart as it arrives. Slivers are gathered into batches of a few MiB, checked on the node's
 //! threads and appended to the store while the next batch arrives; one durable commit ends it. Nothing of an upload
-//! that breaks off, holds a wrong sliver, or lacks one, becomes visible.
+//! that breaks off, holds a wrong sliver, or lacks one, becomes visible. A small body is taken in as a whole instead
+//! ([`WholeUpload`]).
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use floe_protocol::api::ErrorReason;
 use floe_protocol::api::query::UploadQuery;
-use floe_protocol::limits;
 use floe_protocol::upload::{Frame, SliverFrame, UploadError, UploadReader};
+use floe_protocol::{Persistence, SignedMessage, StorageConfirmation, limits};
 use floe_redstuff::{Axis, BlobId, BlobMetadata, PairIndex, VerifiedMetadata};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
@@ -21,17 +22,18 @@ use tokio::time::Instant;
 
 use super::confirmation::{confirm, signed};
 use super::error::ApiError;
-use super::metadata::invalid;
-use super::slivers::not_assigned;
 use super::{Answer, Shared, blob_id};
 use crate::body::{BodyLimits, BodyReader};
 use crate::ledger::Standing;
 use crate::node::Node;
 use crate::store_upload::{Step, StoreUpload};
 use crate::view::CommitteeView;
+use crate::whole_upload::{Metadata, Outcome, WholeUpload};
 
 /// Slivers are checked and appended together once this many bytes of them have arrived.
 const BATCH_BYTES: usize = 4 << 20;
+/// A body up to this length is taken in as a whole.
+const WHOLE_BYTES_MAX: u64 = 1 << 20;
 /// Batches between the body and the disk: one arriving, one waiting, one being checked, and room to work.
 const BATCHES_IN_MEMORY: u64 = 4;
 
@@ -48,7 +50,11 @@ pub(super) async fn put(
     let body = BodyReader::new(body, BodyLimits::new(&node.config, limit))?;
     let _slot = node.gates.uploads.enter().await?;
     let wait = node.config.timing.registration_wait(query.wait_millis);
+    let small = body.length_max().filter(|length| *length <= WHOLE_BYTES_MAX);
     let mut upload = Receiving { node: &node, view: &view, blob, body, reader: UploadReader::new(view.params()) };
+    if let Some(length) = small {
+        return upload.whole(length, wait, query.persistence.0).await.map(signed);
+    }
     upload.run(wait).await?;
     let message = node.blocking(move |node| confirm(node, &blob, query.persistence.0)).await?;
     Ok(signed(message))
@@ -64,6 +70,40 @@ struct Receiving<'a> {
 }
 
 impl Receiving<'_> {
+    /// A body of at most `length` bytes: everything is received and checked before the registration is waited for.
+    async fn whole(
+        mut self,
+        length: u64,
+        wait: Duration,
+        persistence: Persistence,
+    ) -> Result<SignedMessage<StorageConfirmation>, ApiError> {
+        // The body, and the slivers made of it.
+        let _memory = self.node.gates.request_bytes.reserve(2 * length).await?;
+        let Some(Frame::Metadata(metadata)) = self.next_frame().await? else { return Err(no_metadata()) };
+        let mut slivers = Vec::new();
+        while let Some(frame) = self.next_frame().await? {
+            if let Frame::Sliver(sliver) = frame {
+                slivers.push(sliver);
+            }
+        }
+        self.reader.finish().map_err(|error| malformed(&error))?;
+        let pairs = self.reader.pairs().unwrap_or_default();
+        let metadata = Metadata::Received(metadata);
+        let mut upload = WholeUpload { blob: self.blob, persistence, metadata, slivers, pairs, checked: false };
+        let deadline = Instant::now() + wait;
+        loop {
+            let ticket = self.node.ledger.queue(self.blob);
+            let may_wait = Instant::now() < deadline;
+            upload = match self.node.blocking(move |node| upload.advance(node, may_wait)).await? {
+                Outcome::Confirmed(message) => return Ok(*message),
+                Outcome::Waits(upload) => upload,
+            };
+            if !ticket.wait(deadline.saturating_duration_since(Instant::now())).await {
+                return Err(ApiError::not_registered());
+            }
+        }
+    }
+
     async fn run(&mut self, wait: Duration) -> Result<(), ApiError> {
         let metadata = self.metadata().await?;
         let paused = Instant::now();
@@ -81,13 +121,13 @@ impl Receiving<'_> {
     async fn metadata(&mut self) -> Result<VerifiedMetadata, ApiError> {
         let metadata = match self.next_frame().await? {
             Some(Frame::Metadata(metadata)) => metadata,
-            Some(Frame::Sliver(_)) | None => return Err(malformed(&UploadError::Truncated { missing_pairs: 0 })),
+            Some(Frame::Sliver(_)) | None => return Err(no_metadata()),
         };
         let (blob, params) = (self.blob, self.view.params());
         self.node
             .blocking(move |node| {
                 let verify = |metadata: BlobMetadata| metadata.verify(&blob, params);
-                node.compute(|| verify(metadata)).map_err(|error| invalid(&error))
+                node.compute(|| verify(metadata)).map_err(|error| ApiError::invalid_metadata(&error))
             })
             .await
     }
@@ -100,9 +140,7 @@ impl Receiving<'_> {
             let blob = self.blob;
             match self.node.blocking(move |node| Ok(node.ledger.standing(&blob)?)).await? {
                 Standing::Registered { .. } => return Ok(()),
-                Standing::Invalid => {
-                    return Err(ApiError::new(ErrorReason::InvalidBlob, "the blob was marked invalid on chain"));
-                }
+                Standing::Invalid => return Err(ApiError::invalid_blob()),
                 Standing::Unknown => {}
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -119,7 +157,7 @@ impl Receiving<'_> {
         let lacking_pairs = lacking.iter().map(|(pair, _)| *pair).collect::<HashSet<_>>().len();
         let sent = self.reader.pairs().unwrap_or_default();
         if lacking_pairs > usize::from(sent) {
-            return Err(missing(lacking_pairs - usize::from(sent)));
+            return Err(ApiError::too_few_pairs(lacking_pairs - usize::from(sent)));
         }
         Ok(lacking.into_iter().collect())
     }
@@ -139,12 +177,12 @@ impl Receiving<'_> {
             if lacking.remove(&(sliver.pair, sliver.axis)) {
                 sink.take(sliver).await?;
             } else if !self.view.owns(sliver.pair, &self.blob) {
-                return Err(not_assigned(sliver.pair, &self.blob, self.view.params()));
+                return Err(ApiError::not_assigned(sliver.pair, &self.blob, self.view.params()));
             }
         }
         self.reader.finish().map_err(|error| malformed(&error))?;
         if !lacking.is_empty() {
-            return Err(missing(lacking.iter().map(|(pair, _)| *pair).collect::<HashSet<_>>().len()));
+            return Err(ApiError::too_few_pairs(lacking.iter().map(|(pair, _)| *pair).collect::<HashSet<_>>().len()));
         }
         sink.flush().await
     }
@@ -226,6 +264,6 @@ fn malformed(error: &UploadError) -> ApiError {
     ApiError::new(reason, error.to_string())
 }
 
-fn missing(pairs: usize) -> ApiError {
-    ApiError::new(ErrorReason::MissingSlivers, format!("the upload lacks {pairs} sliver pairs of this node's shards"))
+fn no_metadata() -> ApiError {
+    malformed(&UploadError::Truncated { missing_pairs: 0 })
 }

@@ -16,7 +16,7 @@ pub(crate) use keys::COMMITTEE as COMMITTEE_KEY;
 use overlay::Overlay;
 use record::BadRecord;
 pub(crate) use record::{BlobRecord, EventRef, Standing};
-pub(crate) use rules::{Effects, EpochInfo, Progress, RolledBack};
+pub(crate) use rules::{Effects, EpochInfo, Progress, RolledBack, SKIP_BLOCKS_MIN};
 pub(crate) use waiters::Ticket;
 use waiters::Waiters;
 

@@ -150,7 +150,7 @@ fn undo_floor<K: Kv>(kv: &Overlay<'_, K>) -> Result<u64, LedgerError> {
 }
 
 /// Cursor movements shorter than this over blocks without events are not worth a disk write.
-const SKIP_BLOCKS_MIN: u64 = 64;
+pub(crate) const SKIP_BLOCKS_MIN: u64 = 64;
 
 /// Moves the cursor forward over blocks that hold no events.
 pub(crate) fn skip_to<K: Kv>(kv: &mut Overlay<'_, K>, to: &EventCursor) -> Result<(), LedgerError> {

@@ -13,7 +13,8 @@ pub struct ClientConfig {
     pub store: StoreConfig,
     /// Downloads.
     pub read: ReadConfig,
-    /// How long a view of the committee and the epoch is used before the chain is asked again.
+    /// How long a view of the committee and the epoch is used before the chain is asked again; also the chain's word that
+    /// a blob is promised.
     pub view_max_age: Duration,
 }
 

@@ -133,13 +133,16 @@ impl CallError {
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Transport(_) | Self::Timeout(_) | Self::Lagging { .. } => true,
-            Self::Refused { status, reason, .. } => {
-                status.is_server_error()
-                    || *status == StatusCode::TOO_MANY_REQUESTS
-                    || reason.as_deref() == Some("NOT_REGISTERED")
+            Self::Refused { status, .. } => {
+                status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS || self.is_not_registered()
             }
             Self::TooLong { .. } | Self::Wrong(_) | Self::Address(_) | Self::Local(_) => false,
         }
+    }
+
+    /// Whether the node has not seen the registration of the blob.
+    pub(crate) fn is_not_registered(&self) -> bool {
+        matches!(self, Self::Refused { reason: Some(reason), .. } if reason == "NOT_REGISTERED")
     }
 
     /// Whether the node gave bytes that nobody who follows the protocol gives.

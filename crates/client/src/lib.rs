@@ -82,6 +82,7 @@ pub(crate) struct Inner {
     scores: Arc<scores::Scores>,
     metadata: read::metadata::MetadataCache,
     rebuilt: Arc<read::RebuiltRows>,
+    promises: read::promises::Promises,
     registrations: store::OpenRegistrations,
     tails: store::Tails,
 }
@@ -102,6 +103,7 @@ impl FloeClient {
             scores: Arc::default(),
             metadata: read::metadata::MetadataCache::default(),
             rebuilt: Arc::default(),
+            promises: read::promises::Promises::new(config.view_max_age),
             registrations: store::OpenRegistrations::default(),
             tails: store::Tails::new(config.store.tail_bytes_max),
             chain,

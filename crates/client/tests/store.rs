@@ -195,3 +195,47 @@ async fn progress_is_told() {
     assert_eq!(phases[0], ("encode".into(), Some(50_000), 50_000));
     assert_eq!(phases[5].1, Some(phases[5].2), "all slivers that were needed, and no more");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_have_a_small_blob_before_it_is_registered() {
+    let network = TestNetwork::ten().await;
+    network.chain.set_registers(false);
+    let client = network.client();
+    let store = tokio::spawn(async move { client.store("early", StoreOptions::epochs(1)).await });
+    let uploads = || network.nodes.iter().map(|node| node.uploads.load(Ordering::SeqCst)).collect::<Vec<_>>();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while uploads().contains(&0) {
+        assert!(Instant::now() < deadline, "{:?}", uploads());
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(network.chain.registrations(), 0);
+    assert!(!store.is_finished());
+    // These nodes do not wait for a registration. Each is sent to once more, when it is there.
+    network.chain.set_registers(true);
+    assert!(matches!(store.await.unwrap().unwrap(), BlobStoreResult::NewlyCreated(_)));
+    assert!(uploads().iter().all(|uploads| *uploads <= 2), "{:?}", uploads());
+    assert_eq!(network.chain.registrations(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registration_that_fails_ends_the_uploads() {
+    let network = TestNetwork::ten().await;
+    network.client().network().await.unwrap();
+    network.chain.set_registers(false);
+    let client = network.client();
+    client.network().await.unwrap();
+    let chain = network.chain.clone();
+    let store =
+        tokio::spawn(
+            async move { client.store("never", StoreOptions { force: true, ..StoreOptions::epochs(1) }).await },
+        );
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while network.nodes.iter().any(|node| node.uploads.load(Ordering::SeqCst) == 0) {
+        assert!(Instant::now() < deadline);
+        tokio::task::yield_now().await;
+    }
+    chain.set_down(true);
+    chain.set_registers(true);
+    let error = store.await.unwrap().unwrap_err();
+    assert!(matches!(error, ClientError::Chain(_)), "{error:?}");
+}

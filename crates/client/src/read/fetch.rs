@@ -11,7 +11,7 @@ use super::{
     plan::{Ask, Failure, Plan, PlanLimits},
 };
 use crate::{
-    compute::compute,
+    compute::{compute_unless, is_brief},
     config::{Progress, ReadConfig, scaled},
     failures::Failures,
     http::CallError,
@@ -199,7 +199,8 @@ async fn verify(
     verifying: &Semaphore,
 ) -> Result<VerifiedSliver, CallError> {
     let _permit = verifying.acquire().await;
-    compute(move || sliver.verify(&metadata).map_err(|error| CallError::Wrong(error.to_string())))
+    let brief = is_brief(metadata.params(), metadata.unencoded_length());
+    compute_unless(brief, move || sliver.verify(&metadata).map_err(|error| CallError::Wrong(error.to_string())))
         .await
         .map_err(|error| CallError::Local(error.to_string()))?
 }

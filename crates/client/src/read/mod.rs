@@ -7,6 +7,7 @@ mod fill;
 pub(crate) mod metadata;
 mod part;
 mod plan;
+pub(crate) mod promises;
 mod range;
 mod rebuild;
 mod rows;
@@ -22,7 +23,7 @@ use tokio::time::Instant;
 
 use crate::{
     FloeClient,
-    compute::compute,
+    compute::{compute_unless, is_brief},
     config::{Consistency, Progress, ReadOptions, scaled, watched},
     error::ClientError,
     failures::Failures,
@@ -147,8 +148,15 @@ impl FloeClient {
     /// Whether the network has promised to hold this blob now.
     async fn check_promised(&self, view: &Arc<View>, id: &BlobId) -> Result<(), ClientError> {
         let expired = |end_epoch: Epoch| ClientError::Expired { blob_id: *id, end_epoch, current_epoch: view.epoch() };
+        let promises = &self.inner.promises;
+        if promises.get(id).is_some_and(|end| end > view.epoch()) {
+            return Ok(());
+        }
         match self.inner.chain.available_until(id).await {
-            Ok(Some(end)) if end > view.epoch() => Ok(()),
+            Ok(Some(end)) if end > view.epoch() => {
+                promises.keep(id, end);
+                Ok(())
+            }
             Ok(Some(end)) => Err(expired(end)),
             Ok(None) => Err(self.why_not(view, id).await),
             Err(error) if error.is_retryable() => {
@@ -196,7 +204,8 @@ impl Gather {
         let (axis, slivers) = self.any_axis().await?;
         self.progress.phase("decode", None);
         let metadata = self.metadata.clone();
-        compute(move || decode_checked(&metadata, axis, slivers, consistency)).await?
+        let brief = is_brief(metadata.params(), metadata.unencoded_length());
+        compute_unless(brief, move || decode_checked(&metadata, axis, slivers, consistency)).await?
     }
 
     /// Slivers that decode: primary ones, or else secondary ones.

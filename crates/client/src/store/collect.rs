@@ -7,7 +7,7 @@ use floe_protocol::{
     message::{Persistence, SignedMessage, StorageConfirmation},
 };
 use tokio::{
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     task::JoinSet,
     time::{Duration, Instant},
 };
@@ -37,7 +37,8 @@ pub(super) struct Collection<'a> {
     pub(super) slivers: Slivers,
     /// Whether nodes are asked for a confirmation before anything is sent.
     pub(super) ask_first: bool,
-    pub(super) deadline: Instant,
+    /// Until when it must be done; `None` while the blob is not registered yet.
+    pub(super) deadline: watch::Receiver<Option<Instant>>,
     pub(super) progress: Arc<dyn Progress>,
 }
 
@@ -59,17 +60,22 @@ impl Collection<'_> {
         let started = Instant::now();
         let mut tally = Tally::new(&self);
         let mut running = self.start(&tally.failures);
-        let mut deadline = self.deadline;
-        let mut is_hopeless = false;
+        let mut registration = self.deadline.clone();
+        let mut given_up_at = None;
         loop {
-            if tally.is_out_of_reach() && !is_hopeless {
-                is_hopeless = true;
-                deadline = deadline.min(Instant::now() + self.hopeless_wait());
+            if tally.is_out_of_reach() && given_up_at.is_none() {
+                given_up_at = Some(Instant::now() + self.hopeless_wait());
             }
-            let (member, outcome) = match tokio::time::timeout_at(deadline, running.join_next()).await {
-                Ok(Some(Ok(outcome))) => outcome,
-                Ok(Some(Err(_))) => continue,
-                Ok(None) | Err(_) => return Err(tally.insufficient()),
+            let deadline = [*registration.borrow_and_update(), given_up_at].into_iter().flatten().min();
+            let joined = tokio::select! {
+                joined = running.join_next() => joined,
+                () = until(deadline) => None,
+                Ok(()) = registration.changed() => continue,
+            };
+            let (member, outcome) = match joined {
+                Some(Ok(outcome)) => outcome,
+                Some(Err(_)) => continue,
+                None => return Err(tally.insufficient()),
             };
             match outcome {
                 Err(error) => {
@@ -103,8 +109,9 @@ impl Collection<'_> {
         let inner = &self.client.inner;
         let committee: &Committee = &self.view.committee;
         let places = Arc::new(Semaphore::new(inner.config.store.concurrent_nodes_max));
-        let upload =
-            Arc::new(Upload::new(inner, &self.slivers, self.view.epoch(), self.ask_first, self.progress.clone()));
+        let registered = self.deadline.clone();
+        let (epoch, progress) = (self.view.epoch(), self.progress.clone());
+        let upload = Arc::new(Upload::new(inner, &self.slivers, epoch, self.ask_first, registered, progress));
         let total = (0..committee.members().len()).map(|member| upload.body_bytes(&self.view, member)).sum();
         self.progress.phase("upload", Some(total));
         let mut running = JoinSet::new();
@@ -143,6 +150,13 @@ impl Collection<'_> {
                 }
             }
         });
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -25,7 +25,7 @@ use floe_protocol::{
     },
 };
 use floe_redstuff::{BlobId, BlobSource, EncodingParams, VerifiedMetadata};
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 pub(crate) use tails::Tails;
 
@@ -38,6 +38,10 @@ use crate::{
 };
 use collect::Collection;
 use slivers::{Input, Slivers};
+
+/// A blob whose slivers are no longer than this is sent to the nodes while its registration is on the way. Nodes keep
+/// what they get until then in memory.
+const EARLY_ENCODED_BYTES_MAX: u64 = 8 << 20;
 
 /// Registrations of this client that are paid for but not certified yet, to be used by the next try.
 #[derive(Debug, Default)]
@@ -144,11 +148,12 @@ impl FloeClient {
         }
 
         progress.phase("register", None);
-        let registration = self.registration(&view, &metadata, options.epochs).await?;
-        self.inner.registrations.remember(&registration.object);
-        let certified_epoch = self.upload_and_certify(&registration, slivers, &progress).await?;
+        let upload = Uploading { client: self, slivers, progress: progress.clone() };
+        let (registration, round) = self.register(&view, &metadata, options.epochs, &upload).await?;
+        let certified_epoch = self.certify_rounds(&registration, &upload, round).await?;
         self.inner.registrations.forget(&id);
         self.inner.metadata.keep(&metadata, self.inner.config.read.cached_metadata_max);
+        self.inner.promises.keep(&id, registration.object.end_epoch);
         Ok(newly_created(registration, &metadata, certified_epoch))
     }
 
@@ -178,13 +183,50 @@ impl FloeClient {
         }))
     }
 
-    /// An own registration that was paid for earlier and is still good, or a new one.
-    async fn registration(
+    /// An own registration that was paid for earlier and is still good, or a new one. While a new one is on its way,
+    /// nodes may receive and check a small blob already: then the first round of confirmations comes with it.
+    async fn register(
+        &self,
+        view: &Arc<View>,
+        metadata: &VerifiedMetadata,
+        epochs: u32,
+        upload: &Uploading<'_>,
+    ) -> Result<(Registration, Option<Round>), ClientError> {
+        if let Some(registration) = self.kept_registration(view, metadata, epochs).await? {
+            return Ok((registration, None));
+        }
+        let registering = async {
+            let registration = self.new_registration(metadata, epochs).await?;
+            self.inner.registrations.remember(&registration.object);
+            Ok::<_, ClientError>(registration)
+        };
+        if encoded_length(metadata) > EARLY_ENCODED_BYTES_MAX {
+            return Ok((registering.await?, None));
+        }
+        let (registered, deadline) = watch::channel(None);
+        let early = upload.round(view.clone(), false, deadline);
+        tokio::pin!(registering, early);
+        // A registration that was sent is always waited for, also if the uploads fail meanwhile: it is paid for.
+        let (registration, round) = tokio::select! {
+            biased;
+            registration = &mut registering => (registration?, None),
+            round = &mut early => (registering.await?, Some(round)),
+        };
+        registered.send_replace(Some(upload.deadline()));
+        let round = match round {
+            Some(round) => round?,
+            None => early.await?,
+        };
+        Ok((registration, Some(round)))
+    }
+
+    /// An own registration that was paid for earlier and is still good.
+    async fn kept_registration(
         &self,
         view: &View,
         metadata: &VerifiedMetadata,
         epochs: u32,
-    ) -> Result<Registration, ClientError> {
+    ) -> Result<Option<Registration>, ClientError> {
         let chain = &self.inner.chain;
         let id = *metadata.blob_id();
         if let Some(known) = self.inner.registrations.get(&id) {
@@ -196,23 +238,27 @@ impl FloeClient {
                 && object.end_epoch.get() >= needed
             {
                 let encoded_length = encoded_length(metadata);
-                return Ok(Registration {
+                return Ok(Some(Registration {
                     object,
                     operation: ResourceOperation::ReuseRegistration { encoded_length },
                     cost: 0,
                     is_new: false,
-                });
+                }));
             }
             self.inner.registrations.forget(&id);
         }
+        Ok(None)
+    }
+
+    async fn new_registration(&self, metadata: &VerifiedMetadata, epochs: u32) -> Result<Registration, ClientError> {
         let wanted = RegisterBlob {
-            blob_id: id,
+            blob_id: *metadata.blob_id(),
             root_hash: *metadata.root_hash(),
             size: metadata.unencoded_length(),
             encoding_type: metadata.encoding_type(),
             epochs_ahead: epochs,
         };
-        let mut registered = chain.register_blobs(&[wanted]).await?;
+        let mut registered = self.inner.chain.register_blobs(&[wanted]).await?;
         let Registered { object, cost, encoded_length, .. } =
             registered.pop().ok_or_else(|| ClientError::Internal("the chain registered nothing".into()))?;
         Ok(Registration {
@@ -223,44 +269,41 @@ impl FloeClient {
         })
     }
 
-    /// Collects confirmations and certifies; starts again when the epoch changes in between. Gives the epoch of the
-    /// certificate.
-    async fn upload_and_certify(
+    /// Collects confirmations, unless the first round has, and certifies; starts again when the epoch changes in between.
+    /// Gives the epoch of the certificate.
+    async fn certify_rounds(
         &self,
         registration: &Registration,
-        slivers: Slivers,
-        progress: &Arc<dyn Progress>,
+        upload: &Uploading<'_>,
+        mut round: Option<Round>,
     ) -> Result<Epoch, ClientError> {
-        let config = &self.inner.config.store;
-        let id = registration.object.blob_id;
-        let deadline = Instant::now()
-            + scaled(config.deadline_base, encoded_length(slivers.metadata()), config.encoded_bytes_per_second_min);
+        let changes_max = self.inner.config.store.epoch_changes_max;
+        let blob_id = registration.object.blob_id;
+        let (_registered, deadline) = watch::channel(Some(upload.deadline()));
         // Nodes may have their slivers from an earlier try, or from before the epoch changed: then they are only asked.
         let mut ask_first = !registration.is_new;
-        let mut changes = 0;
-        loop {
-            let view = self.inner.views.refresh().await?;
-            if changes > config.epoch_changes_max {
-                return Err(ClientError::EpochKeepsChanging { blob_id: id, epoch: view.epoch(), changes });
-            }
-            let collection = Collection {
-                client: self,
-                view: view.clone(),
-                slivers: slivers.clone(),
-                ask_first,
-                deadline,
-                progress: progress.clone(),
+        for changes in 0.. {
+            let Round { view, certificate } = match round.take() {
+                Some(first) => first,
+                None => {
+                    let views = &self.inner.views;
+                    let view = if changes == 0 { views.fresh().await? } else { views.refresh().await? };
+                    if changes > changes_max {
+                        return Err(ClientError::EpochKeepsChanging { blob_id, epoch: view.epoch(), changes });
+                    }
+                    upload.round(view, ask_first, deadline.clone()).await?
+                }
             };
-            if let Some(certificate) = collection.run().await? {
-                progress.phase("certify", None);
+            if let Some(certificate) = certificate {
+                upload.progress.phase("certify", None);
                 if self.certify(registration, &certificate, view.epoch()).await? == Certified::Yes {
                     return Ok(view.epoch());
                 }
             }
-            tracing::info!(blob = %id, epoch = %view.epoch(), "the epoch changed during a store: collecting again");
-            changes += 1;
+            tracing::info!(blob = %blob_id, epoch = %view.epoch(), "the epoch changed during a store: collecting again");
             ask_first = true;
         }
+        unreachable!("the epoch changes a bounded number of times")
     }
 
     async fn certify(
@@ -283,6 +326,47 @@ impl FloeClient {
             Ok(Some(now)) if now.certified_epoch.is_some() => Ok(Certified::Yes),
             _ => Err(error.into()),
         }
+    }
+}
+
+/// What is uploaded, for however many rounds it takes.
+struct Uploading<'a> {
+    client: &'a FloeClient,
+    slivers: Slivers,
+    progress: Arc<dyn Progress>,
+}
+
+/// What a round of uploads gave.
+struct Round {
+    view: Arc<View>,
+    /// `None`: the network is in another epoch by now.
+    certificate: Option<Certificate>,
+}
+
+impl Uploading<'_> {
+    /// When a store that is registered now must be certified.
+    fn deadline(&self) -> Instant {
+        let config = &self.client.inner.config.store;
+        let length = encoded_length(self.slivers.metadata());
+        Instant::now() + scaled(config.deadline_base, length, config.encoded_bytes_per_second_min)
+    }
+
+    /// Sends to the committee of the view and collects. `deadline` is set from the registration on.
+    async fn round(
+        &self,
+        view: Arc<View>,
+        ask_first: bool,
+        deadline: watch::Receiver<Option<Instant>>,
+    ) -> Result<Round, ClientError> {
+        let collection = Collection {
+            client: self.client,
+            view: view.clone(),
+            slivers: self.slivers.clone(),
+            ask_first,
+            deadline,
+            progress: self.progress.clone(),
+        };
+        Ok(Round { view, certificate: collection.run().await? })
     }
 }
 

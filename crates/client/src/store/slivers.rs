@@ -7,7 +7,7 @@ use floe_redstuff::{EncodedBlob, EncodingParams, VerifiedMetadata, encode};
 
 use super::{encoded_length, spool::Spooled};
 use crate::{
-    compute::compute,
+    compute::{compute_unless, is_brief},
     config::{Progress, StoreConfig},
     error::ClientError,
     source::{BytesSource, SharedSource},
@@ -47,6 +47,7 @@ impl Input {
         progress: Arc<dyn Progress>,
     ) -> Result<Slivers, ClientError> {
         let length = self.length();
+        let in_memory = matches!(self, Self::Bytes(_));
         if in_memory_bytes(params, length) > config.memory_ceiling_bytes {
             let source = match self {
                 Self::Bytes(bytes) => Arc::new(BytesSource(bytes)),
@@ -54,7 +55,7 @@ impl Input {
             };
             return Ok(Slivers::Spooled(Spooled::encode(params, source, config, progress).await?));
         }
-        let encoded = compute(move || {
+        let encoded = compute_unless(in_memory && is_brief(params, length), move || {
             let blob = match self {
                 Self::Bytes(bytes) => bytes,
                 Self::Source(source) => load(&source).map_err(|error| ClientError::of_source(&error))?,

@@ -9,7 +9,7 @@ use floe_protocol::{
 };
 use http::{Request, header};
 use http_body_util::BodyExt;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::{
     body::{Activity, UploadBody, body_bytes},
@@ -35,6 +35,8 @@ pub(super) struct Upload {
     metadata: Bytes,
     epoch: Epoch,
     ask_first: bool,
+    /// Holds something from the registration on.
+    registered: watch::Receiver<Option<Instant>>,
     progress: Arc<dyn Progress>,
 }
 
@@ -44,6 +46,7 @@ impl Upload {
         slivers: &Slivers,
         epoch: Epoch,
         ask_first: bool,
+        registered: watch::Receiver<Option<Instant>>,
         progress: Arc<dyn Progress>,
     ) -> Self {
         Self {
@@ -53,6 +56,7 @@ impl Upload {
             slivers: slivers.clone(),
             epoch,
             ask_first,
+            registered,
             progress,
         }
     }
@@ -70,8 +74,10 @@ impl Upload {
         failures: &Failures,
     ) -> Result<SignedMessage<StorageConfirmation>, CallError> {
         let mut ask_first = self.ask_first;
+        let mut registered = self.registered.clone();
         let mut tries = 0;
         loop {
+            let was_early = registered.borrow().is_none();
             let error = match self.once(view, index, ask_first, tries == 0).await {
                 Ok(signed) => match signed.decode() {
                     Ok(message) if message.epoch < self.epoch => {
@@ -83,6 +89,14 @@ impl Upload {
                 Err(error) => error,
             };
             tracing::debug!(node = %view.member(index).name, tries, %error, "upload failed");
+            if was_early && error.is_not_registered() {
+                // The chain is slower than the node's patience: sent again when the registration is there. If it never
+                // comes, nobody waits for this any more.
+                if registered.wait_for(Option::is_some).await.is_err() {
+                    return Err(error);
+                }
+                continue;
+            }
             failures.note(index, error.to_string());
             tries += 1;
             // Slivers that cannot be read will not be readable next time.

@@ -12,9 +12,12 @@ use floe_chain::{
 };
 use floe_protocol::{Certificate, Committee, Epoch, ObjectId};
 use floe_redstuff::{BlobId, EncodingType};
+use tokio::sync::watch;
 
 pub struct MemoryChain {
     state: Mutex<State>,
+    /// False while registrations take for ever.
+    registers: watch::Sender<bool>,
 }
 
 struct State {
@@ -39,7 +42,7 @@ impl MemoryChain {
             ends_before_certificate: false,
             is_down: false,
         };
-        Self { state: Mutex::new(state) }
+        Self { state: Mutex::new(state), registers: watch::Sender::new(true) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -68,6 +71,11 @@ impl MemoryChain {
 
     pub fn set_down(&self, is_down: bool) {
         self.state().is_down = is_down;
+    }
+
+    /// Whether registrations are carried out, or wait until they are.
+    pub fn set_registers(&self, registers: bool) {
+        self.registers.send_replace(registers);
     }
 
     pub fn invalidate(&self, id: &BlobId) {
@@ -170,6 +178,7 @@ impl ControlPlane for MemoryChain {
     }
 
     async fn register_blobs(&self, blobs: &[RegisterBlob]) -> Result<Vec<Registered>, ChainError> {
+        self.registers.subscribe().wait_for(|registers| *registers).await.unwrap();
         let mut state = self.up()?;
         let params = state.committee.params();
         let register = |blob: &RegisterBlob| {

@@ -64,8 +64,8 @@ impl Default for StoreLimits {
     fn default() -> Self {
         Self {
             blob_bytes_max: None,
-            concurrent_max: 8,
-            waiting_max: 8,
+            concurrent_max: 64,
+            waiting_max: 128,
             spool_threshold_bytes: 1 << 20,
             spool_dir: None,
             body_idle_secs_max: 30,

@@ -3,15 +3,20 @@
 
     cargo build --release && scripts/bench.py [--shards 100] [--sizes 1KiB,1MiB,100MiB] [--runs 5]
     scripts/bench.py --shards 1000 --sizes 8GiB --runs 1 --no-gateway --work /a/disk/with/room
+    scripts/bench.py --writers 32 --size 16KiB [--seconds 10]
 
 Prints a Markdown table: the median of the runs, MB/s (10^6 bytes), and peak resident memory of the command and of the
 largest node while blobs of that size were used. Each run stores new random bytes. "encode" is `floe blob-id`, which
 computes all sliver hashes. "store" and "read" go through the command line; "put" and "get" are curl and the gateway, and
 their memory is that of the process of gateway and chain. Files and blobs are made, sent and compared in pieces; on disk
 a run needs 9 times its size, and 4.5 times more with the gateway.
+
+With --writers: small blobs by clients that already run, each with one connection to the gateway that it keeps. First one
+client alone, then all at once; the last columns are processor time for each operation, of the chain and the gateway
+(one process), of all nodes together, and of this client.
 """
 
-import argparse, json, os, pathlib, shutil, signal, statistics, subprocess, sys, tempfile, time
+import argparse, http.client, json, os, pathlib, shutil, signal, statistics, subprocess, sys, tempfile, threading, time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -120,6 +125,87 @@ def measure(floe, info, env, work, name, runs, gateway_too):
             row(f"{kind} {name}", size, values, memory[kind], info)
 
 
+def processor_seconds(pids):
+    ticks = 0
+    for pid in pids:
+        fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+class Client:
+    """One connection to the gateway, kept open."""
+
+    def __init__(self, info):
+        self.connection = http.client.HTTPConnection(info["gatewayUrl"].removeprefix("http://"))
+
+    def ask(self, method, path, body=None):
+        """Gives the seconds and the body of the answer."""
+        began = time.perf_counter()
+        self.connection.request(method, path, body)
+        response = self.connection.getresponse()
+        answer = response.read()
+        seconds = time.perf_counter() - began
+        if response.status != 200:
+            sys.exit(f"{method} {path}: {response.status} {answer[:300]}")
+        return seconds, answer
+
+    def put(self, size, stored):
+        body = os.urandom(size)
+        seconds, answer = self.ask("PUT", "/v1/blobs?epochs=2", body)
+        result = json.loads(answer)
+        if result["newlyCreated"]["blobObject"]["certifiedEpoch"] is None:
+            sys.exit("answered before it was certified")
+        stored.append((blob_id(result), body))
+        return seconds
+
+    def get(self, stored):
+        identity, body = stored[int.from_bytes(os.urandom(4)) % len(stored)]
+        seconds, answer = self.ask("GET", "/v1/blobs/" + identity)
+        if answer != body:
+            sys.exit("the blob came back changed")
+        return seconds
+
+
+def in_parallel(info, clients, seconds, work):
+    """Runs work(client) over and over, on so many threads; prints a row about it."""
+    samples, everyone = [], {"chain and gateway": [info["pid"]], "nodes": [n["pid"] for n in info["nodes"]], "client": [os.getpid()]}
+
+    def run(client):
+        while time.monotonic() < end:
+            samples.append(work(client))
+
+    before = {name: processor_seconds(pids) for name, pids in everyone.items()}
+    began = time.monotonic()
+    end = began + seconds
+    threads = [threading.Thread(target=run, args=(client,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    took = time.monotonic() - began
+    used = [(processor_seconds(pids) - before[name]) / len(samples) * 1000 for name, pids in everyone.items()]
+    samples.sort()
+    at = lambda share: samples[int(len(samples) * share)] * 1000
+    return len(samples) / took, at(0.5), at(0.99), used
+
+
+def measure_small(info, name, writers, seconds):
+    size, stored = size_of(name), []
+    clients = [Client(info) for _ in range(writers)]
+    print("| work | clients | per second | median | 99% | ms of chain and gateway | of nodes | of client |")
+    print("|---|---|---|---|---|---|---|---|")
+    put = lambda client: client.put(size, stored)
+    get = lambda client: client.get(stored)
+    for _ in range(3):
+        put(clients[0])
+    for what, work in (("put", put), ("get", get)):
+        for some in (clients[:1], clients) if writers > 1 else (clients,):
+            rate, median, late, used = in_parallel(info, some, seconds, work)
+            used = " | ".join(f"{value:.1f}" for value in used)
+            print(f"| {what} {name} | {len(some)} | {rate:.0f} | {median:.1f} ms | {late:.0f} ms | {used} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--floe", default=ROOT / "target/release/floe")
@@ -129,6 +215,9 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--no-gateway", action="store_true", help="leave out put and get")
     parser.add_argument("--work", help="folder on the disk to use, for files, slivers and spools")
+    parser.add_argument("--writers", type=int, help="small blobs by so many clients at once, instead of the above")
+    parser.add_argument("--size", default="16KiB", help="of those")
+    parser.add_argument("--seconds", type=float, default=10, help="time for each of those rows")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
         work = pathlib.Path(folder)
@@ -145,6 +234,8 @@ def main():
                     break
             info = json.loads(text)
             print(f"{options.nodes} nodes, {options.shards} shards, {os.cpu_count()} cores, {options.runs} runs\n")
+            if options.writers:
+                return measure_small(info, options.size, options.writers, options.seconds)
             print("| work | median | min-max ms | MB/s | peak MiB, command | peak MiB, largest node |")
             print("|---|---|---|---|---|---|")
             for name in options.sizes.split(","):

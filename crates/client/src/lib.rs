@@ -64,7 +64,7 @@ pub use crate::{
     },
     error::{ClientError, NodeFailure},
     http::{Body, BoxError, HyperTransport, Transport, TransportError},
-    read::{BlobStream, RangeStream},
+    read::{BlobStream, RangeStream, ReadNeeds},
     source::{FileSource, SourceChanged, WatchedSource},
 };
 

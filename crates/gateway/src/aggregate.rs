@@ -10,9 +10,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use floe_client::{ClientError, Consistency, ReadOptions};
+use floe_client::{BlobStream, ClientError, Consistency, ReadNeeds, ReadOptions};
 use floe_protocol::api::{ErrorReason, ErrorStatus, Success};
 use floe_redstuff::BlobId;
+use futures::{
+    StreamExt, TryStreamExt,
+    stream::{self, Stream},
+};
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -73,7 +77,7 @@ pub(crate) async fn get_blob(
     let Query(query) = query.map_err(|rejection| ApiError::Malformed(rejection.body_text()))?;
     let consistency = query.consistency()?;
     let place = gateway.reads.enter().await?;
-    let size = gateway.client.size_of(&id).await?;
+    let ReadNeeds { length_bytes: size, memory_bytes } = gateway.client.read_needs(&id).await?;
     let tag = id.to_string();
     if text(&headers, header::IF_NONE_MATCH).is_some_and(|value| conditional::is_match(value, &tag)) {
         let mut response = StatusCode::NOT_MODIFIED.into_response();
@@ -96,9 +100,9 @@ pub(crate) async fn get_blob(
         let bytes = gateway.client.read_range(&id, range.start, range.end - range.start).await?;
         streamed(bytes, held)
     } else {
-        let held = (place, gateway.memory.hold(2 * size + READ_OVERHEAD_BYTES).await?);
+        let held = (place, gateway.memory.hold(memory_bytes + READ_OVERHEAD_BYTES).await?);
         let options = ReadOptions { consistency, progress: None };
-        streamed(gateway.client.read(&id, options).await?, held)
+        passed_on(id, gateway.client.read_stream(&id, options).await?, held)
     };
     set_common(&mut response, &tag);
     let answer = response.headers_mut();
@@ -195,17 +199,39 @@ async fn hold_range(
     Ok((place, gateway.memory.hold(bytes).await?))
 }
 
-/// An answer that is sent in pieces; `held` is given back when the last one is taken.
+/// The blob as it comes; `held` is given back when it is gone. What cannot be completed is broken off: whoever asked sees
+/// that it is not whole.
+fn passed_on<T: Send + 'static>(id: BlobId, blob: BlobStream, held: T) -> Response {
+    let size = blob.length();
+    let log = move |error: &ClientError| {
+        tracing::error!(blob = %id, %error, code = error.code(), "an answer was broken off");
+    };
+    let pieces = blob.inspect_err(log).map_ok(chunks).try_flatten();
+    sized(Body::from_stream(keeping(held, pieces)), size)
+}
+
+/// An answer that is sent in pieces; `held` is given back when it is gone.
 fn streamed<T: Send + 'static>(bytes: Bytes, held: T) -> Response {
     let size = bytes.len() as u64;
-    let chunks = futures::stream::unfold((bytes, held), |(mut rest, held)| async move {
+    sized(Body::from_stream(keeping(held, chunks(bytes))), size)
+}
+
+/// Bytes in the grain in which they are sent.
+fn chunks(bytes: Bytes) -> impl Stream<Item = Result<Bytes, ClientError>> {
+    stream::unfold(bytes, |mut rest| async move {
         if rest.is_empty() {
             return None;
         }
         let chunk = rest.split_to(rest.len().min(CHUNK_BYTES));
-        Some((Ok::<_, ClientError>(chunk), (rest, held)))
-    });
-    sized(Body::from_stream(chunks), size)
+        Some((Ok(chunk), rest))
+    })
+}
+
+/// The stream; `held` lives as long.
+fn keeping<T: Send + 'static, S: Stream>(held: T, stream: S) -> impl Stream<Item = S::Item> {
+    stream.inspect(move |_| {
+        let _ = &held;
+    })
 }
 
 fn sized(body: Body, size: u64) -> Response {

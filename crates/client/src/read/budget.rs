@@ -2,6 +2,8 @@
 
 use floe_redstuff::{Axis, VerifiedMetadata};
 
+use crate::config::ReadConfig;
+
 /// Slivers that are written or handed on while others are in flight.
 const SLIVERS_ASIDE: usize = 2;
 
@@ -24,6 +26,14 @@ impl Budget {
             in_flight_max: (ceiling / 4 * 3 / sliver).saturating_sub(SLIVERS_ASIDE).max(1),
             verifying_max: (ceiling / 8 / (expanded - sliver)).clamp(1, rayon::current_num_threads()),
         }
+    }
+}
+
+impl Budget {
+    /// What a stream of the blob takes: no more than for as many rows as are asked for at the same time.
+    pub(crate) fn to_stream(metadata: &VerifiedMetadata, config: &ReadConfig) -> usize {
+        let rows = config.concurrent_slivers_max + SLIVERS_ASIDE;
+        config.ceiling().min(rows * metadata.sliver_bytes(Axis::Primary) / 3 * 4)
     }
 }
 

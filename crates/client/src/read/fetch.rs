@@ -38,6 +38,8 @@ pub(crate) struct Gather {
     pub(crate) metadata: VerifiedMetadata,
     pub(crate) failures: Failures,
     pub(crate) progress: Arc<dyn Progress>,
+    /// Memory to work in.
+    pub(crate) ceiling: usize,
     pub(crate) deadline: Instant,
 }
 
@@ -74,7 +76,7 @@ pub(crate) struct Run<'g> {
 impl<'g> Run<'g> {
     /// Gathers slivers of `axis` until they decode, or until all of `wanted` (pair indices) are there if any are named.
     pub(crate) fn new(gather: &'g Gather, axis: Axis, wanted: BTreeSet<u16>, order: Order) -> Self {
-        let budget = Budget::new(&gather.metadata, axis, gather.ceiling());
+        let budget = Budget::new(&gather.metadata, axis, gather.ceiling);
         let in_flight_max = budget.in_flight_max.min(2 * gather.config().concurrent_slivers_max);
         // Half of it is for those that overtake others.
         Self::within(gather, axis, wanted, order, &budget, (in_flight_max.div_ceil(2), in_flight_max))
@@ -82,11 +84,11 @@ impl<'g> Run<'g> {
 
     /// Gathers the first `count` rows, in order, each in its turn or never; see [`advance`](Self::advance).
     pub(crate) fn of_rows(gather: &'g Gather, count: u16) -> Self {
-        let budget = Budget::new(&gather.metadata, Axis::Primary, gather.ceiling());
+        let budget = Budget::new(&gather.metadata, Axis::Primary, gather.ceiling);
         let most = budget.in_flight_max.min(gather.config().concurrent_slivers_max);
         let (wanted, order) = ((0..count).collect(), Order::Rows(0));
         let mut run = Self::within(gather, Axis::Primary, wanted, order, &budget, (most, most));
-        run.window = u16::try_from(budget.in_flight_max.min(2 * most)).unwrap_or(u16::MAX);
+        run.window = u16::try_from(most).unwrap_or(u16::MAX);
         run.advance(0);
         run
     }
@@ -221,11 +223,6 @@ impl Gather {
         let config = self.config();
         let bytes = self.metadata.sliver_bytes(Axis::Primary) as u64;
         Instant::now() + scaled(config.deadline_base, bytes, config.bytes_per_second_min)
-    }
-
-    /// Memory to work in.
-    pub(crate) fn ceiling(&self) -> usize {
-        self.config().ceiling()
     }
 
     /// Gathers slivers in memory: see [`Run::new`].

@@ -54,7 +54,7 @@ impl Fill<'_> {
         };
         self.gather.progress.phase("decode", None);
         let (metadata, files) = (self.gather.metadata.clone(), self.files.clone());
-        let (first, consistency, ceiling) = (self.first, self.consistency, self.gather.ceiling());
+        let (first, consistency, ceiling) = (self.first, self.consistency, self.gather.ceiling);
         compute(move || {
             let options = DecodeOptions {
                 rows: first..metadata.params().primary_source_symbols(),

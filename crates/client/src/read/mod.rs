@@ -33,6 +33,7 @@ pub use range::RangeStream;
 pub(crate) use rows::RebuiltRows;
 pub use stream::BlobStream;
 
+use budget::Budget;
 use fetch::{Gather, Order};
 use files::Files;
 use fill::Fill;
@@ -43,6 +44,15 @@ const WHOLE_BYTES_MAX: u64 = 4 << 20;
 const WHOLE_COPIES: u64 = 4;
 /// How long the nodes are asked why the chain does not know a blob.
 const WHY_NOT_LIMIT: Duration = Duration::from_secs(3);
+
+/// What a read of a blob takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadNeeds {
+    /// Length of the blob in bytes.
+    pub length_bytes: u64,
+    /// About how much memory a stream of it takes at most.
+    pub memory_bytes: u64,
+}
 
 impl FloeClient {
     /// The bytes of a certified blob, verified.
@@ -98,6 +108,20 @@ impl FloeClient {
     /// As [`read`](Self::read), short of fetching slivers.
     pub async fn size_of(&self, id: &BlobId) -> Result<u64, ClientError> {
         Ok(self.locate(id).await?.1.unencoded_length())
+    }
+
+    /// What it takes to read a certified blob by [`read_stream`](Self::read_stream).
+    ///
+    /// # Errors
+    /// As [`size_of`](Self::size_of).
+    pub async fn read_needs(&self, id: &BlobId) -> Result<ReadNeeds, ClientError> {
+        let (_, metadata) = self.locate(id).await?;
+        let (length, config) = (metadata.unencoded_length(), &self.inner.config.read);
+        let memory = match length <= self.whole_bytes_max() {
+            true => length * WHOLE_COPIES,
+            false => Budget::to_stream(&metadata, config) as u64,
+        };
+        Ok(ReadNeeds { length_bytes: length, memory_bytes: memory })
     }
 
     /// What the nodes say of the blob's life: the furthest state that more than `f` shards vouch for.
@@ -193,6 +217,7 @@ impl FloeClient {
             metadata: metadata.clone(),
             failures: Failures::default(),
             progress,
+            ceiling: config.ceiling(),
             deadline: Instant::now() + limit,
         }
     }

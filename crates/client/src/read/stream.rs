@@ -22,6 +22,7 @@ use tokio::{
 };
 
 use super::{
+    budget::Budget,
     fetch::{Gather, Order, Run},
     files::Files,
     fill::Fill,
@@ -102,7 +103,8 @@ impl FloeClient {
         let (view, metadata) = self.locate(id).await?;
         progress.phase("download", Some(super::download_bytes(&metadata)));
         let length = metadata.unencoded_length();
-        let gather = self.gather(view, &metadata, progress);
+        let ceiling = Budget::to_stream(&metadata, &self.inner.config.read);
+        let gather = Gather { ceiling, ..self.gather(view, &metadata, progress) };
         let is_whole = length <= self.whole_bytes_max();
         let (out, pieces) = mpsc::channel(1);
         let task = tokio::spawn(async move {

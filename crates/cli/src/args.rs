@@ -126,7 +126,7 @@ pub(crate) struct MemoryArgs {
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory: Option<ByteSize>,
     /// Folder for what does not fit into it: files without names, up to 2.5 times the blob (and once for standard input).
-    /// It should be on a disk [default: the configured one, or TMPDIR]
+    /// It should be on a disk [default: the configured one, or TMPDIR; where a file is read to, its folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) spool_dir: Option<PathBuf>,
 }
@@ -145,6 +145,8 @@ pub(crate) struct ReadArgs {
     /// Trust the writer to have encoded the blob consistently
     #[arg(long)]
     pub(crate) skip_consistency_check: bool,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,8 @@ pub(crate) const EXIT_USAGE: u8 = 2;
 pub(crate) const EXIT_NOT_FOUND: u8 = 3;
 /// Exit code: something that is needed does not answer.
 pub(crate) const EXIT_UNAVAILABLE: u8 = 4;
+/// Exit code: the command was interrupted; what a shell shows for a program that SIGINT ended.
+pub(crate) const EXIT_INTERRUPTED: u8 = 130;
 /// Exit code: standard output was closed; what a shell shows for a program that SIGPIPE ended.
 pub(crate) const EXIT_BROKEN_PIPE: u8 = 141;
 const BROKEN_PIPE: &str = "CLI-BROKEN-PIPE";

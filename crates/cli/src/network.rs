@@ -42,9 +42,12 @@ pub(crate) async fn connect(global: &Global, memory: &MemoryArgs) -> Result<(Flo
     client(file, wallet, memory).await
 }
 
-/// A client of the network that only reads: it needs no key, so anybody may run it.
-pub(crate) async fn connect_to_read(global: &Global) -> Result<(FloeClient, ClientFile), CliError> {
-    client(client_file(global)?, None, &MemoryArgs::default()).await
+/// A client of the network that only reads: it needs no key, so anybody may run it. It keeps to this memory.
+pub(crate) async fn connect_to_read(
+    global: &Global,
+    memory: &MemoryArgs,
+) -> Result<(FloeClient, ClientFile), CliError> {
+    client(client_file(global)?, None, memory).await
 }
 
 async fn client(
@@ -56,8 +59,10 @@ async fn client(
     let mut config = ClientConfig::default();
     if let Some(ceiling) = memory.memory.or(file.memory) {
         config.store.memory_ceiling_bytes = ceiling.0;
+        config.read.memory_ceiling_bytes = ceiling.0;
     }
     config.store.spool_dir = memory.spool_dir.clone().or_else(|| file.spool_dir.clone());
+    config.read.spool_dir.clone_from(&config.store.spool_dir);
     Ok((FloeClient::new(config, Arc::new(chain) as Arc<dyn ControlPlane>), file))
 }
 

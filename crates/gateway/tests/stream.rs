@@ -74,10 +74,11 @@ async fn nodes_may_go_while_a_blob_is_sent() {
     let network = TestNetwork::start(&[10; 10]).await;
     let blob = bytes(20_000_000, 1);
     let id = network.stored(&blob).await;
-    let address = gateway(&network, GatewayConfig::default()).await;
     let http = http();
     for how in [Behaviour::Refusing, Behaviour::FlippedBit, Behaviour::Silent] {
         network.behave(0..10, Behaviour::Honest);
+        // One that holds nothing against any node yet.
+        let address = gateway(&network, GatewayConfig::default()).await;
         let mut download = Download::begin(&http, address, &id.to_string()).await;
         assert_eq!((download.status, download.length), (200, blob.len()));
         while download.received.len() < 1_000_000 {
@@ -89,6 +90,7 @@ async fn nodes_may_go_while_a_blob_is_sent() {
     }
     // All of them: what was sent is good, and nobody takes it for the whole.
     network.behave(0..10, Behaviour::Honest);
+    let address = gateway(&network, GatewayConfig::default()).await;
     let mut download = Download::begin(&http, address, &id.to_string()).await;
     assert!(download.next().await);
     network.behave(0..10, Behaviour::Refusing);

@@ -23,7 +23,7 @@ struct Report {
 }
 
 pub(crate) async fn run(global: &Global, args: BlobStatusArgs) -> Result<(), CliError> {
-    let (client, _) = network::connect_to_read(global).await?;
+    let (client, _) = network::connect_to_read(global, &MemoryArgs::default()).await?;
     let id = match (&args.blob_id, &args.file) {
         (Some(text), _) => network::blob_id(text)?,
         (None, Some(path)) => {

@@ -6,7 +6,7 @@ use floe_redstuff::EncodingParams;
 use serde_json::{Value, json};
 
 use crate::{
-    args::{Global, InfoArgs, InfoPart},
+    args::{Global, InfoArgs, InfoPart, MemoryArgs},
     error::CliError,
     network,
     output::{Output, amount, size},
@@ -24,7 +24,7 @@ struct Facts {
 }
 
 pub(crate) async fn run(global: &Global, args: InfoArgs) -> Result<(), CliError> {
-    let (client, _) = network::connect_to_read(global).await?;
+    let (client, _) = network::connect_to_read(global, &MemoryArgs::default()).await?;
     let (network, committee) = (client.chain().network().await?, client.chain().committee().await?);
     let params = committee.params();
     let facts = Facts { network, committee, params };

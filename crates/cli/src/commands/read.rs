@@ -1,18 +1,24 @@
 //! `floe read`
 
+mod target;
+
 use std::{
-    fs,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
+    sync::Arc,
 };
 
-use base64::Engine;
-use floe_client::{Consistency, ReadOptions};
+use base64::{engine::general_purpose::STANDARD, write::EncoderWriter};
+use floe_client::{BlobStream, ClientError, Consistency, FloeClient, ReadOptions};
+use floe_redstuff::BlobId;
+use futures::StreamExt;
 use serde::Serialize;
 
+use self::target::{NewFile, Target, cannot_write};
+use super::shutdown_signal;
 use crate::{
-    args::{Global, ReadArgs},
-    error::CliError,
+    args::{Global, MemoryArgs, ReadArgs},
+    error::{CliError, EXIT_INTERRUPTED},
     network,
     output::{Output, size},
     progress::Bar,
@@ -21,11 +27,17 @@ use crate::{
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    out: Option<PathBuf>,
+    out: PathBuf,
     blob_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    blob: Option<String>,
+}
+
+/// One read.
+struct Reading<'g> {
+    global: &'g Global,
+    id: BlobId,
+    consistency: Consistency,
+    memory: MemoryArgs,
+    bar: Option<Arc<Bar>>,
 }
 
 pub(crate) async fn run(global: &Global, args: ReadArgs) -> Result<(), CliError> {
@@ -35,87 +47,109 @@ pub(crate) async fn run(global: &Global, args: ReadArgs) -> Result<(), CliError>
         (_, true) => Consistency::Skip,
         _ => Consistency::Default,
     };
-    if let Some(out) = &args.out {
-        check_target(out)?;
-    }
-    let (client, _) = network::connect_to_read(global).await?;
-    let bar = Bar::new(global);
-    let progress = bar.clone().map(|bar| bar as _);
-    let blob = client.read(&id, ReadOptions { consistency, progress }).await;
-    if let Some(bar) = bar {
-        bar.finish();
-    }
-    let blob = blob?;
-    let output = Output::new(global);
-    let mut report = Report { out: None, blob_id: id.to_string(), blob: None };
-    match args.out.filter(|out| out != Path::new("-")) {
-        Some(out) => {
-            write_file(&out, &blob)?;
-            report.out = Some(out.clone());
-            output.result(&report, || format!("Success: {} written to {}", size(blob.len() as u64), out.display()))
+    let target = Target::find(args.out.as_deref())?;
+    let reading = Reading { global, id, consistency, memory: args.memory, bar: Bar::new(global) };
+    match target {
+        Target::Stdout if global.json => reading.to_report().await,
+        Target::Stdout => {
+            let blob = reading.stream().await?;
+            reading.copy(blob, &mut io::stdout().lock(), CliError::from).await
         }
-        None if global.json => {
-            report.blob = Some(base64::engine::general_purpose::STANDARD.encode(&blob));
-            output.result(&report, String::new)
+        Target::Stream(mut file, out) => {
+            let blob = reading.stream().await?;
+            let length = blob.length();
+            reading.copy(blob, &mut file, |error| cannot_write(&out, &error)).await?;
+            reading.succeeded(length, out)
         }
-        None => {
-            let mut out = io::stdout().lock();
-            out.write_all(&blob)?;
-            Ok(out.flush()?)
+        Target::File(out) => {
+            // Otherwise a signal would leave what has been read so far.
+            let interrupted = shutdown_signal()?;
+            let file = NewFile::create(&out)?;
+            let length = tokio::select! {
+                length = reading.to_file(file) => length?,
+                () = interrupted.cancelled() => {
+                    let message = format!("interrupted; {} is as it was", out.display());
+                    return Err(CliError::new("CLI-INTERRUPTED", EXIT_INTERRUPTED, message));
+                }
+            };
+            reading.succeeded(length, out)
         }
     }
 }
 
-fn cannot_write(out: &Path, why: &dyn std::fmt::Display) -> CliError {
-    CliError::new("CLI-IO", 1, format!("cannot write {}: {why}", out.display()))
+impl Reading<'_> {
+    async fn connect(&self, memory: &MemoryArgs) -> Result<(FloeClient, ReadOptions), CliError> {
+        let (client, _) = network::connect_to_read(self.global, memory).await?;
+        let progress = self.bar.clone().map(|bar| bar as _);
+        Ok((client, ReadOptions { consistency: self.consistency, progress }))
+    }
+
+    /// The blob, in order.
+    async fn stream(&self) -> Result<BlobStream, CliError> {
+        let (client, options) = self.connect(&self.memory).await?;
+        Ok(client.read_stream(&self.id, options).await?)
+    }
+
+    /// What cannot be completed ends with an error after good bytes.
+    async fn copy(
+        &self,
+        mut blob: BlobStream,
+        out: &mut impl Write,
+        failed: impl Fn(io::Error) -> CliError,
+    ) -> Result<(), CliError> {
+        while let Some(piece) = blob.next().await {
+            let piece = piece?;
+            tokio::task::block_in_place(|| out.write_all(&piece)).map_err(&failed)?;
+        }
+        self.finish();
+        out.flush().map_err(failed)
+    }
+
+    /// A report with the blob in it, printed as it comes.
+    async fn to_report(&self) -> Result<(), CliError> {
+        let blob = self.stream().await?;
+        let mut out = io::stdout().lock();
+        write!(out, "{{\n  \"blobId\": \"{}\",\n  \"blob\": \"", self.id)?;
+        let mut encoder = EncoderWriter::new(&mut out, &STANDARD);
+        self.copy(blob, &mut encoder, CliError::from).await?;
+        encoder.finish()?;
+        drop(encoder);
+        out.write_all(b"\"\n}\n")?;
+        Ok(out.flush()?)
+    }
+
+    async fn to_file(&self, file: NewFile) -> Result<u64, CliError> {
+        let mut memory = self.memory.clone();
+        if memory.spool_dir.is_none() {
+            // What is decoded from lies beside what comes out of it: on a disk that is meant for it.
+            let configured = network::client_file(self.global)?.spool_dir;
+            memory.spool_dir = configured.or_else(|| Some(file.folder().to_owned()));
+        }
+        let (client, options) = self.connect(&memory).await?;
+        let length = client.read_to(&self.id, file.handle()?, options).await.map_err(|error| match error {
+            ClientError::Target(error) => cannot_write(file.name(), &error),
+            error => error.into(),
+        })?;
+        self.finish();
+        file.keep()?;
+        Ok(length)
+    }
+
+    fn succeeded(&self, length: u64, out: PathBuf) -> Result<(), CliError> {
+        let report = Report { out, blob_id: self.id.to_string() };
+        let text = || format!("Success: {} written to {}", size(length), report.out.display());
+        Output::new(self.global).result(&report, text)
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish();
+        }
+    }
 }
 
-/// Finds out before the read what would be in its way after it.
-fn check_target(out: &Path) -> Result<(), CliError> {
-    if out == Path::new("-") {
-        return Ok(());
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.finish();
     }
-    if out.is_dir() {
-        return Err(CliError::usage("CLI-IS-FOLDER", format!("{} is a folder: name a file in it", out.display())));
-    }
-    if fs::metadata(out).is_ok_and(|meta| !meta.is_file()) {
-        return Ok(());
-    }
-    let at = folder_of(out);
-    match fs::metadata(at) {
-        Ok(meta) if meta.is_dir() => Ok(()),
-        Ok(_) => Err(cannot_write(out, &format_args!("{} is not a folder", at.display()))),
-        Err(error) => Err(cannot_write(out, &format_args!("folder {}: {error}", at.display()))),
-    }
-}
-
-fn folder_of(out: &Path) -> &Path {
-    out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// A new file beside the old one, then a rename: there is the whole blob or what was there before. What is no plain
-/// file (a device, a pipe) is written to.
-fn write_file(out: &Path, blob: &[u8]) -> Result<(), CliError> {
-    // A link stays a link: what it names is replaced.
-    let target = fs::canonicalize(out).unwrap_or_else(|_| out.to_owned());
-    let out = target.as_path();
-    let failed = |e: io::Error| cannot_write(out, &e);
-    if fs::metadata(out).is_ok_and(|meta| !meta.is_file()) {
-        return fs::write(out, blob).map_err(failed);
-    }
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".floe-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As any new file: the umask takes its part.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(folder_of(out)).map_err(failed)?;
-    file.write_all(blob).map_err(failed)?;
-    if let Ok(old) = fs::metadata(out) {
-        file.as_file().set_permissions(old.permissions()).map_err(failed)?;
-    }
-    file.persist(out).map_err(|e| failed(e.error))?;
-    Ok(())
 }

@@ -33,9 +33,9 @@ impl ApiError {
         Self::Coded { status, reason, message: message.into() }
     }
 
-    /// 507: no room for a body or for its slivers.
+    /// 507: no room for a body or for slivers.
     pub(crate) fn disk_full() -> Self {
-        let message = "the gateway's disk is full; the blob was not certified";
+        let message = "the gateway's disk is full: there is no room for the temporary files of this request";
         tracing::error!("{message}");
         Self::with_status(ErrorStatus::InsufficientStorage, ErrorReason::StorageFull, message)
     }
@@ -55,7 +55,9 @@ impl From<ClientError> for ApiError {
             ClientError::EpochsOutOfRange { .. } => ErrorReason::MalformedRequest,
             ClientError::BlobTooLarge { .. } => return Self::TooLarge { message },
             ClientError::RangeOutOfBounds { size, .. } => return Self::Unsatisfiable { message, size },
-            ClientError::Spool { ref error, .. } if error.kind() == std::io::ErrorKind::StorageFull => {
+            ClientError::Spool { ref error, .. } | ClientError::Target(ref error)
+                if error.kind() == std::io::ErrorKind::StorageFull =>
+            {
                 return Self::disk_full();
             }
             ClientError::Chain(ref error) => {

@@ -23,6 +23,10 @@
 //! - Memory, places and connections have ceilings ([`GatewayConfig`]); beyond them requests wait briefly, then get 429.
 //!   Large bodies, and the slivers of those that do not fit into memory, lie in unnamed temporary files: up to 3.5 times
 //!   the blob.
+//! - A blob is sent while it is read, each row once it is verified. If a node fails meanwhile, the rest is decoded in
+//!   temporary files (up to twice the blob) and sent then. A blob that cannot be completed, or that proves to be
+//!   inconsistent, is broken off before its end and logged; with `strict_consistency_check` all of it is checked before
+//!   the first byte.
 //!
 //! # Limits
 //!

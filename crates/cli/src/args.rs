@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use floe_config::ByteSize;
+use floe_config::{ByteSize, ClientFile};
 
 /// Floe: blobs on independent storage nodes, certified on a blockchain.
 #[derive(Debug, Parser)]
@@ -129,6 +129,13 @@ pub(crate) struct MemoryArgs {
     /// It should be on a disk [default: the configured one, or TMPDIR; where a file is read to, its folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) spool_dir: Option<PathBuf>,
+}
+
+impl MemoryArgs {
+    /// What was not given is what the file says.
+    pub(crate) fn or_configured(self, file: &ClientFile) -> Self {
+        Self { memory: self.memory.or(file.memory), spool_dir: self.spool_dir.or_else(|| file.spool_dir.clone()) }
+    }
 }
 
 #[derive(Debug, Args)]

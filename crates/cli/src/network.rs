@@ -57,12 +57,13 @@ async fn client(
 ) -> Result<(FloeClient, ClientFile), CliError> {
     let chain = EvmChain::connect(file.chain.clone(), wallet).await?;
     let mut config = ClientConfig::default();
-    if let Some(ceiling) = memory.memory.or(file.memory) {
+    let memory = memory.clone().or_configured(&file);
+    if let Some(ceiling) = memory.memory {
         config.store.memory_ceiling_bytes = ceiling.0;
         config.read.memory_ceiling_bytes = ceiling.0;
     }
-    config.store.spool_dir = memory.spool_dir.clone().or_else(|| file.spool_dir.clone());
-    config.read.spool_dir.clone_from(&config.store.spool_dir);
+    config.store.spool_dir.clone_from(&memory.spool_dir);
+    config.read.spool_dir = memory.spool_dir;
     Ok((FloeClient::new(config, Arc::new(chain) as Arc<dyn ControlPlane>), file))
 }
 

@@ -53,6 +53,10 @@ fn the_configuration_sets_it_too(network: &Network, file: &Path) {
     let (_, message) = failure(&store(&[]));
     assert!(message.contains("CLIENT-SPOOL") && message.contains("/no/such/folder"), "{message}");
     assert!(store(&["--memory", "100MiB"]).status.success(), "the flag has the last word");
+    // Standard input goes to the same folder.
+    let mut command = network.command(&["store", "-", "--epochs", "1", "--dry-run", "--config", text(&config)]);
+    let (_, message) = failure(&command.stdin(Stdio::null()).output().unwrap());
+    assert!(message.contains("CLI-SPOOL") && message.contains("/no/such/folder"), "{message}");
 }
 
 /// A limit on the size of files stands for a disk without room.

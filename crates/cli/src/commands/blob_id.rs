@@ -24,16 +24,19 @@ struct Report {
 }
 
 pub(crate) async fn run(global: &Global, args: BlobIdArgs) -> Result<(), CliError> {
+    let mut memory = args.memory;
     let n_shards = match args.n_shards {
         Some(n) => n,
         None => {
-            let chain = floe_chain::EvmChain::connect(network::client_file(global)?.chain, None).await?;
+            let file = network::client_file(global)?;
+            memory = memory.or_configured(&file);
+            let chain = floe_chain::EvmChain::connect(file.chain, None).await?;
             chain.network().await?.n_shards
         }
     };
     let params = EncodingParams::new(n_shards).map_err(|e| CliError::usage("CLI-BAD-SHARDS", e.to_string()))?;
     let (path, bar) = (args.file.clone(), Bar::new(global));
-    let metadata = tokio::task::spawn_blocking(move || input::metadata(&path, params, &args.memory, bar))
+    let metadata = tokio::task::spawn_blocking(move || input::metadata(&path, params, &memory, bar))
         .await
         .map_err(|e| CliError::new("CLI-IO", 1, e.to_string()))??;
     let report = Report {

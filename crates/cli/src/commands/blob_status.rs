@@ -23,14 +23,14 @@ struct Report {
 }
 
 pub(crate) async fn run(global: &Global, args: BlobStatusArgs) -> Result<(), CliError> {
-    let (client, _) = network::connect_to_read(global, &MemoryArgs::default()).await?;
+    let (client, file) = network::connect_to_read(global, &MemoryArgs::default()).await?;
     let id = match (&args.blob_id, &args.file) {
         (Some(text), _) => network::blob_id(text)?,
         (None, Some(path)) => {
             let n_shards = client.chain().network().await?.n_shards;
             let params =
                 EncodingParams::new(n_shards).map_err(|e| CliError::new("CLI-BAD-SHARDS", 1, e.to_string()))?;
-            *input::metadata(path, params, &MemoryArgs::default(), Bar::new(global))?.blob_id()
+            *input::metadata(path, params, &MemoryArgs::default().or_configured(&file), Bar::new(global))?.blob_id()
         }
         (None, None) => return Err(CliError::usage("CLI-USAGE", "name a blob with --blob-id or a file with --file")),
     };

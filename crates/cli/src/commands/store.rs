@@ -43,8 +43,9 @@ struct Money {
     decimals: u8,
 }
 
-pub(crate) async fn run(global: &Global, args: StoreArgs) -> Result<(), CliError> {
+pub(crate) async fn run(global: &Global, mut args: StoreArgs) -> Result<(), CliError> {
     let (client, file) = network::connect(global, &args.memory).await?;
+    args.memory = args.memory.or_configured(&file);
     let info = client.chain().network().await?;
     let params = EncodingParams::new(info.n_shards).map_err(|e| CliError::new("CLI-BAD-SHARDS", 1, e.to_string()))?;
     let epochs = match args.epochs {
@@ -66,7 +67,7 @@ pub(crate) async fn run(global: &Global, args: StoreArgs) -> Result<(), CliError
     let (mut results, mut lines, mut first_error) = (Vec::new(), Vec::new(), None);
     for path in &args.files {
         let options = StoreOptions { epochs, force: args.force, progress: bar.clone().map(|bar| bar as _) };
-        let spool = Spool::new(args.memory.spool_dir.clone().or_else(|| file.spool_dir.clone()));
+        let spool = Spool::new(args.memory.spool_dir.clone());
         let stored = store_one(&client, path, params, spool, options).await;
         let (result, line) = match stored {
             Ok(result) => {

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use floe_client::{BlobStream, ClientError, Consistency, ReadNeeds, ReadOptions};
+use floe_client::{ClientError, Consistency, ReadNeeds, ReadOptions};
 use floe_protocol::api::{ErrorReason, ErrorStatus, Success};
 use floe_redstuff::BlobId;
 use futures::{
@@ -18,7 +18,6 @@ use futures::{
     stream::{self, Stream},
 };
 use serde::Deserialize;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     Gateway,
@@ -34,6 +33,9 @@ const CACHE_CONTROL: &str = "public, max-age=31536000, immutable";
 const CHUNK_BYTES: usize = 256 << 10;
 /// Memory for a read of any size besides the blob.
 const READ_OVERHEAD_BYTES: u64 = 1 << 20;
+
+/// Memory for a range of any length: the pieces that are ahead. A row that must be rebuilt takes more, for a moment.
+const RANGE_BYTES_MAX: u64 = 48 << 20;
 
 /// The query of whole-blob reads.
 #[derive(Debug, Default, Deserialize)]
@@ -96,13 +98,12 @@ pub(crate) async fn get_blob(
     let mut response = if is_head {
         sized(Body::empty(), size)
     } else if let Some(range) = &range {
-        let held = hold_range(&gateway, place, size, range.end - range.start).await?;
-        let bytes = gateway.client.read_range(&id, range.start, range.end - range.start).await?;
-        streamed(bytes, held)
+        ranged(&gateway, place, &id, range.start, range.end - range.start).await?
     } else {
         let held = (place, gateway.memory.hold(memory_bytes + READ_OVERHEAD_BYTES).await?);
         let options = ReadOptions { consistency, progress: None };
-        passed_on(id, gateway.client.read_stream(&id, options).await?, held)
+        let blob = gateway.client.read_stream(&id, options).await?;
+        passed_on(id, blob.length(), blob, held)
     };
     set_common(&mut response, &tag);
     let answer = response.headers_mut();
@@ -149,8 +150,7 @@ pub(crate) async fn get_byte_range(
     } else if method == Method::HEAD {
         sized(Body::empty(), length)
     } else {
-        let held = hold_range(&gateway, place, size, length).await?;
-        streamed(gateway.client.read_range(&id, start, length).await?, held)
+        ranged(&gateway, place, &id, start, length).await?
     };
     set_common(&mut response, &tag);
     if let Some(value) = content_type(&headers, &method) {
@@ -188,32 +188,28 @@ fn bad_range(error: &RangeError, size: u64) -> ApiError {
     ApiError::Unsatisfiable { message: error.to_string(), size }
 }
 
-/// Memory for a range: its rows, or the whole blob if they must be decoded, which is rare and brief.
-async fn hold_range(
-    gateway: &Gateway,
-    place: Place,
-    size: u64,
-    length: u64,
-) -> Result<(Place, OwnedSemaphorePermit), ApiError> {
-    let bytes = (2 * length).min(2 * size) + READ_OVERHEAD_BYTES;
-    Ok((place, gateway.memory.hold(bytes).await?))
+/// A range as it comes. An error before its first piece is answered as one; a later one breaks the answer off.
+async fn ranged(gateway: &Gateway, place: Place, id: &BlobId, start: u64, length: u64) -> Result<Response, ApiError> {
+    let bytes = length.saturating_mul(2).min(RANGE_BYTES_MAX) + READ_OVERHEAD_BYTES;
+    let held = (place, gateway.memory.hold(bytes).await?);
+    let mut pieces = gateway.client.read_range_stream(id, start, length).await?;
+    let first = pieces.try_next().await?;
+    Ok(passed_on(*id, length, stream::iter(first.map(Ok)).chain(pieces), held))
 }
 
-/// The blob as it comes; `held` is given back when it is gone. What cannot be completed is broken off: whoever asked sees
-/// that it is not whole.
-fn passed_on<T: Send + 'static>(id: BlobId, blob: BlobStream, held: T) -> Response {
-    let size = blob.length();
+/// `size` bytes of a blob as they come; `held` is given back when they are gone. What cannot be completed is broken off:
+/// whoever asked sees that it is not whole.
+fn passed_on<T: Send + 'static>(
+    id: BlobId,
+    size: u64,
+    pieces: impl Stream<Item = Result<Bytes, ClientError>> + Send + 'static,
+    held: T,
+) -> Response {
     let log = move |error: &ClientError| {
         tracing::error!(blob = %id, %error, code = error.code(), "an answer was broken off");
     };
-    let pieces = blob.inspect_err(log).map_ok(chunks).try_flatten();
+    let pieces = pieces.inspect_err(log).map_ok(chunks).try_flatten();
     sized(Body::from_stream(keeping(held, pieces)), size)
-}
-
-/// An answer that is sent in pieces; `held` is given back when it is gone.
-fn streamed<T: Send + 'static>(bytes: Bytes, held: T) -> Response {
-    let size = bytes.len() as u64;
-    sized(Body::from_stream(keeping(held, chunks(bytes))), size)
 }
 
 /// Bytes in the grain in which they are sent.

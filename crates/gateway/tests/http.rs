@@ -240,6 +240,23 @@ async fn ranges() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_range_over_many_rows_comes_piece_by_piece() {
+    let setup = Setup::new().await;
+    let blob = bytes(1_800_000, 4);
+    let id = setup.network.stored(&blob).await;
+    let path = format!("/v1/blobs/{id}");
+    for bad in [None, Some(Behaviour::FlippedBit), Some(Behaviour::Refusing)] {
+        setup.network.behave(0..3, bad.unwrap_or(Behaviour::Honest));
+        let answer = setup.send(Method::GET, &path, &[("range", "bytes=5-1700000")], "").await;
+        assert_eq!(answer.status, StatusCode::PARTIAL_CONTENT);
+        assert!(answer.body == blob[5..=1_700_000], "{bad:?}");
+    }
+    setup.network.behave(0..10, Behaviour::Refusing);
+    let answer = setup.send(Method::GET, &path, &[("range", "bytes=5-9")], "").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "an error before the first piece is an answer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn caches_and_content_types() {
     let setup = Setup::new().await;
     let id = setup.network.stored(b"cached").await;

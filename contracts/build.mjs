@@ -14,17 +14,39 @@ const artifactsDir = path.join(here, "artifacts");
 
 const sourceDirs = ["src", "examples", "testing"];
 // What is deployed; everything else is a library or an interface that lives inside these.
-const deployed = ["Blobs", "Committee", "Deployer", "FloeToken", "Primitives", "ReleaseShelf", "TestStablecoin"];
+const deployed = [
+  "Blobs", "Committee", "Deployer", "Economics", "Epochs", "FloeProxy", "FloeToken", "Governance", "Nodes", "Primitives", "ReleaseShelf",
+  "Staking", "TestStablecoin", "Till",
+];
 const settings = {
   evmVersion: "prague",
   viaIR: true,
   optimizer: { enabled: true, runs: 10000 },
   metadata: { bytecodeHash: "none", appendCBOR: false },
-  outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } },
+  outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "storageLayout"] } },
 };
 
 const sha256 = (text) => createHash("sha256").update(text).digest("hex");
 const toJson = (value) => JSON.stringify(value, null, 1) + "\n";
+
+/** One line for each variable and each member of a struct: slot, offset, type, name. Mappings and arrays by their type. */
+function flat({ storage, types }) {
+  const plain = (type) => types[type].label;
+  const lines = [];
+  const add = (members, base, prefix) => {
+    for (const { slot, offset, type, label } of members) {
+      const place = base + Number(slot);
+      if (types[type].members) add(types[type].members, place, `${prefix}${label}.`);
+      else lines.push(`${place}+${offset} ${plain(type)} ${prefix}${label}`);
+    }
+  };
+  add(storage, 0, "");
+  for (const [type, { label, members }] of Object.entries(types).sort()) {
+    // Values of mappings and elements of arrays: structs that no variable holds directly.
+    if (members && !storage.some((entry) => entry.type === type)) add(members, 0, `${label}.`);
+  }
+  return lines;
+}
 
 /** Compiles everything; returns file name -> text. */
 function build() {
@@ -52,9 +74,11 @@ function build() {
   if (output.errors?.length) throw new Error("errors and warnings must be solved");
 
   const files = new Map();
+  const layouts = {}; // of what lives behind a proxy
   for (const source of own) {
-    for (const [contractName, { abi, evm }] of Object.entries(output.contracts[source] ?? {})) {
+    for (const [contractName, { abi, evm, storageLayout }] of Object.entries(output.contracts[source] ?? {})) {
       if (!deployed.includes(contractName)) continue;
+      if (abi.some((entry) => entry.name === "upgradeToAndCall")) layouts[contractName] = flat(storageLayout);
       files.set(`${contractName}.json`, toJson({
         contractName,
         source,
@@ -65,6 +89,7 @@ function build() {
     }
   }
   const sorted = (entries) => Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
+  files.set("layouts.json", toJson(sorted(Object.entries(layouts))));
   files.set("manifest.json", toJson({
     solc: solc.version(),
     settings,
@@ -93,7 +118,7 @@ if (process.argv.includes("--check")) {
   fs.mkdirSync(artifactsDir);
   for (const [name, text] of files) {
     fs.writeFileSync(path.join(artifactsDir, name), text);
-    if (name === "manifest.json") continue;
+    if (name === "manifest.json" || name === "layouts.json") continue;
     console.log(`${name}: ${JSON.parse(text).deployedBytecode.length / 2 - 1} bytes deployed`);
   }
 }

@@ -28,6 +28,14 @@ library CodeStorage {
         if (location == address(0)) revert DataNotStored();
     }
 
+    /// @notice Whether `location` keeps exactly `data`.
+    /// @param location what `write` returned, or any address
+    /// @param data the bytes
+    /// @return true when reading them there would give the same
+    function holds(address location, bytes memory data) internal view returns (bool) {
+        return location.codehash == keccak256(abi.encodePacked(hex"00", data));
+    }
+
     /// @notice How many bytes are kept at `location`.
     /// @param location what `write` returned
     /// @return the number of bytes

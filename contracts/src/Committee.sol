@@ -4,36 +4,29 @@ pragma solidity 0.8.37;
 import {BLS12381} from "./BLS12381.sol";
 import {CodeStorage} from "./CodeStorage.sol";
 import {CommitteeErrors} from "./CommitteeErrors.sol";
+import {Governed} from "./Governed.sol";
+import {ICommittee} from "./ICommittee.sol";
+import {IEpochs} from "./IEpochs.sol";
 import {LittleEndian} from "./LittleEndian.sol";
+import {Nodes} from "./Nodes.sol";
+import {ShardMoves} from "./ShardMoves.sol";
 
-/// @title The storage nodes, the committee that holds the shards, and the epoch
-/// @notice Nodes register with a BLS key and a proof that they possess it. The owner names the first committee once;
-///         from then on the owner has no power and anyone may advance the epoch when it is over. The committee carries
-///         over from epoch to epoch.
-///
-///         Certificates are checked here: an aggregate signature of members over one message, weighed by the shards
+/// @title Who holds the shards: in the previous epoch, in the current one, and, once selected, in the next
+/// @notice Certificates are checked here: an aggregate signature of members over one message, weighed by the shards
 ///         that they hold. Any contract may ask.
-contract Committee is CommitteeErrors {
-    /// @dev A registered node. The key is kept uncompressed, the upper 16 bytes of x and y in one word.
-    struct Node {
-        address account;
-        string name;
-        string url;
-        bytes32 keyHigh;
-        bytes32 keyXLow;
-        bytes32 keyYLow;
+/// @dev Keys and shards of a committee are written once, as code: reading 100 keys costs little, and a committee that does
+///      not change is not written again.
+contract Committee is Governed, ICommittee, IEpochs, CommitteeErrors {
+    /// @dev Where a committee is kept.
+    struct Seats {
+        /// the sum of all keys as record 0 (weight 0), then the members' records
+        address keys;
+        /// numbers of the members, then the owner of each shard as a two-byte member index
+        address directory;
     }
 
-    /// @notice Fewest shards: with fewer there is nothing to recover from (the code needs one faulty shard to spare).
-    uint256 public constant MIN_SHARDS = 4;
-    /// @notice Most shards whose owners fit into one data contract beside the members' numbers.
-    uint256 public constant MAX_SHARDS = 10_000;
     /// @notice Most members whose keys fit into one data contract beside the sum of all keys.
     uint256 public constant MAX_MEMBERS = 249;
-    /// @notice Longest name of a node, in bytes.
-    uint256 public constant MAX_NAME_BYTES = 64;
-    /// @notice Longest URL of a node, in bytes.
-    uint256 public constant MAX_URL_BYTES = 256;
 
     /// @dev Bytes before the body of each signed message.
     uint256 private constant HEADER_BYTES = 7;
@@ -41,203 +34,123 @@ contract Committee is CommitteeErrors {
     bytes2 private constant VERSION_AND_APP = 0x0003;
     /// @dev weight (2, big-endian) | x (48) | y (48).
     uint256 private constant KEY_RECORD_BYTES = 98;
-    /// @dev node number (8, big-endian).
-    uint256 private constant ID_RECORD_BYTES = 8;
 
-    /// @notice How many shards every blob is cut into, for the life of the network.
+    /// @inheritdoc IEpochs
     uint16 public immutable nShards;
-    /// @notice Shortest duration of an epoch, in seconds.
-    uint64 public immutable epochDuration;
+    /// @notice The clock, which alone changes committees.
+    address public immutable epochs;
+    /// @notice The registry that keys come from.
+    Nodes public immutable nodes;
 
-    /// @dev Keys of the committee, in code: the sum of all keys as record 0 (weight 0), then the members' records.
+    /// @dev Keys of the current committee. In one word with the epoch: a certificate needs both.
     address private _keys;
-    /// @notice The epoch that the network is in; 0 before launch.
+    /// @inheritdoc IEpochs
     uint32 public currentEpoch;
-    /// @notice When the current epoch began, in seconds since 1970; 0 before launch.
-    uint64 public epochStart;
-
-    /// @dev Numbers of the members, then the owner of each shard as a two-byte member index, in code.
     address private _directory;
-    /// @notice Who may launch; zero afterwards.
-    address public owner;
+    Seats private _previous;
+    Seats private _next;
 
-    /// @notice How many nodes are registered. Nodes are numbered from 1.
-    uint256 public nodeCount;
-    mapping(uint256 nodeId => Node) private _nodes;
-    /// @notice The node that an account runs; 0 for none.
-    mapping(address account => uint256 nodeId) public nodeOfAccount;
-    mapping(bytes32 keyHash => uint256 nodeId) private _nodeOfKey;
+    /// @notice A committee was selected.
+    /// @param epoch the epoch that it will serve in
+    /// @param members how many members it has
+    event CommitteeSelected(uint32 indexed epoch, uint256 members);
 
-    /// @notice A node has registered. It holds nothing until it is a member of a committee.
-    /// @param nodeId its number
-    /// @param account the account that speaks for it
-    /// @param name what people call it
-    /// @param url where it serves
-    /// @param publicKey its BLS key, compressed (48 bytes)
-    event NodeRegistered(uint256 indexed nodeId, address indexed account, string name, string url, bytes publicKey);
-    /// @notice A node serves at another place.
-    /// @param nodeId its number
-    /// @param url the new place
-    event NodeUrlChanged(uint256 indexed nodeId, string url);
-    /// @notice An epoch has begun.
-    /// @param epoch its number, 1 at launch
-    /// @param startedAt when, in seconds since 1970
-    event EpochChanged(uint32 indexed epoch, uint64 startedAt);
-
-    /// @param owner_ who may launch the network
-    /// @param nShards_ shards of every blob; 4 to 10,000, best of the form 3f + 1
-    /// @param epochDuration_ shortest duration of an epoch, in seconds
-    constructor(address owner_, uint16 nShards_, uint64 epochDuration_) {
-        if (owner_ == address(0)) revert ZeroOwner();
-        if (nShards_ < MIN_SHARDS || nShards_ > MAX_SHARDS) {
-            revert ShardCountOutOfRange(nShards_, MIN_SHARDS, MAX_SHARDS);
-        }
-        if (epochDuration_ == 0) revert ZeroEpochDuration();
-        owner = owner_;
-        nShards = nShards_;
-        epochDuration = epochDuration_;
+    /// @param governance_ see `Governed`
+    /// @param epochs_ the clock
+    /// @param nodes_ the registry
+    /// @param nShards_ shards of every blob
+    constructor(address governance_, address epochs_, Nodes nodes_, uint16 nShards_) Governed(governance_) {
+        (epochs, nodes, nShards) = (epochs_, nodes_, nShards_);
     }
 
-    // Nodes
+    // Changes, driven by the clock
 
-    /// @notice Registers a node for the calling account.
-    /// @dev The proof is a signature by the key over: 00 00 03 | current epoch (4, LE) | account (32) | compressed key (48)
-    ///      | chain id (8, LE) | this contract (32). Checking it also checks that the key is in the subgroup.
-    /// @param name what people call the node, 1 to 64 bytes
-    /// @param url where it serves, 1 to 256 bytes
-    /// @param publicKey its BLS key, an uncompressed point of G1 as EIP-2537 writes it
-    /// @param proofOfPossession a point of G2 as EIP-2537 writes it
-    /// @return nodeId the node's number
-    function registerNode(
-        string calldata name,
-        string calldata url,
-        bytes32[4] calldata publicKey,
-        bytes32[8] calldata proofOfPossession
-    ) external returns (uint256 nodeId) {
-        _requireTextLength("name", bytes(name).length, MAX_NAME_BYTES);
-        _requireTextLength("url", bytes(url).length, MAX_URL_BYTES);
-        nodeId = nodeOfAccount[msg.sender];
-        if (nodeId != 0) revert AccountHasNode(msg.sender, nodeId);
-
-        bytes32[4] memory key = publicKey;
-        if (BLS12381.isInfinity(key)) revert KeyIsInfinity();
-        bytes memory compressed = BLS12381.compress(key);
-        if (!BLS12381.verify(key, _possessionMessage(compressed), proofOfPossession)) {
-            revert KeyWithoutProof(msg.sender, currentEpoch);
-        }
-        bytes32 keyHash = keccak256(compressed);
-        nodeId = _nodeOfKey[keyHash];
-        if (nodeId != 0) revert KeyTaken(nodeId);
-
-        nodeId = ++nodeCount;
-        nodeOfAccount[msg.sender] = nodeId;
-        _nodeOfKey[keyHash] = nodeId;
-        Node storage entry = _nodes[nodeId];
-        entry.account = msg.sender;
-        entry.name = name;
-        entry.url = url;
-        // The precompile has accepted the point, so the padding is zero.
-        entry.keyHigh = (key[0] << 128) | key[2];
-        entry.keyXLow = key[1];
-        entry.keyYLow = key[3];
-        emit NodeRegistered(nodeId, msg.sender, name, url, compressed);
-    }
-
-    /// @notice Announces that a node serves at another place. Only the node's account may.
-    /// @param nodeId the node
-    /// @param url where it serves, 1 to 256 bytes
-    function setNodeUrl(uint256 nodeId, string calldata url) external {
-        Node storage entry = _node(nodeId);
-        if (msg.sender != entry.account) revert NotNodeAccount(msg.sender, entry.account);
-        _requireTextLength("url", bytes(url).length, MAX_URL_BYTES);
-        entry.url = url;
-        emit NodeUrlChanged(nodeId, url);
-    }
-
-    /// @notice A registered node.
-    /// @param nodeId its number
-    /// @return account the account that speaks for it
-    /// @return name what people call it
-    /// @return url where it serves
-    /// @return publicKey its BLS key, compressed (48 bytes)
-    function node(uint256 nodeId)
-        external
-        view
-        returns (address account, string memory name, string memory url, bytes memory publicKey)
-    {
-        Node storage entry = _node(nodeId);
-        return (entry.account, entry.name, entry.url, BLS12381.compress(_keyOf(entry)));
-    }
-
-    // Epochs
-
-    /// @notice Names the first committee and begins epoch 1. The owner may do it once and has no power afterwards.
+    /// @notice Fixes the next committee: its keys, and its shards with as few moves as possible. Only the clock may.
     /// @param nodeIds the members, by ascending number
-    /// @param shardOwners for each shard the index of its owner in `nodeIds`, two bytes big-endian
-    function launch(uint256[] calldata nodeIds, bytes calldata shardOwners) external {
-        if (currentEpoch != 0) revert AlreadyLaunched(currentEpoch);
-        if (msg.sender != owner) revert NotOwner(msg.sender, owner);
+    /// @param weights how many shards each gets; all of them together
+    function select(uint256[] calldata nodeIds, uint256[] calldata weights) external only(epochs) {
         uint256 count = nodeIds.length;
         if (count == 0 || count > MAX_MEMBERS) revert MemberCountOutOfRange(count, MAX_MEMBERS);
-
-        uint256[] memory weights = _weigh(shardOwners, count);
-        bytes memory records = new bytes((count + 1) * KEY_RECORD_BYTES);
-        bytes memory ids = new bytes(count * ID_RECORD_BYTES);
-        bytes32[4] memory total;
-        uint256 previous = 0;
+        bytes memory ids = new bytes(8 * count);
         for (uint256 i = 0; i < count; ++i) {
-            uint256 nodeId = nodeIds[i];
-            if (nodeId <= previous) revert MembersNotAscending(i, previous, nodeId);
-            previous = nodeId;
-            bytes32[4] memory key = _keyOf(_node(nodeId));
-            BLS12381.addTo(total, key);
-            _putKeyRecord(records, i + 1, weights[i], key);
-            for (uint256 b = 0; b < ID_RECORD_BYTES; ++b) {
-                ids[i * ID_RECORD_BYTES + b] = bytes8(uint64(nodeId))[b];
+            uint256 id = nodeIds[i];
+            assembly ("memory-safe") {
+                mstore(add(add(ids, 0x20), shl(3, i)), shl(192, id))
             }
         }
-        _putKeyRecord(records, 0, 0, total);
-        _keys = CodeStorage.write(records);
-        _directory = CodeStorage.write(bytes.concat(ids, shardOwners));
-        owner = address(0);
-        _beginEpoch(1);
+        bytes memory owners;
+        if (currentEpoch == 0) {
+            owners = ShardMoves.first(weights, nShards);
+        } else {
+            (uint256[] memory before, bytes memory held) = _directoryOf(_keys, _directory);
+            owners = ShardMoves.next(before, held, nodeIds, weights);
+        }
+        _next.keys = _write(_keyRecords(nodeIds, weights), _keys);
+        _next.directory = _write(bytes.concat(ids, owners), _directory);
+        emit CommitteeSelected(currentEpoch + 1, count);
     }
 
-    /// @notice Begins the next epoch with the same committee. Anyone may, once the current one has lasted its time.
-    function advanceEpoch() external {
-        if (currentEpoch == 0) revert NotLaunched();
-        uint64 endsAt = epochStart + epochDuration;
-        if (block.timestamp < endsAt) revert EpochNotOver(endsAt, uint64(block.timestamp));
-        _beginEpoch(currentEpoch + 1);
+    /// @notice The selected committee takes over. Only the clock may.
+    /// @return nodeIds the nodes that hold more or fewer shards than before
+    /// @return weights how many each of them holds now
+    function rotate() external only(epochs) returns (uint256[] memory nodeIds, uint256[] memory weights) {
+        Seats memory incoming = _next;
+        if (incoming.keys == address(0)) revert NoCommittee(currentEpoch + 1);
+        (nodeIds, weights) = _changes(_keys, _directory, incoming.keys, incoming.directory);
+        (_previous.keys, _previous.directory) = (_keys, _directory);
+        (_keys, _directory) = (incoming.keys, incoming.directory);
+        ++currentEpoch;
+        delete _next;
     }
 
-    /// @notice The current committee; empty before launch.
+    // Views
+
+    /// @notice The committee of an epoch: the current one, the one before, or the next if it is selected.
+    /// @param epoch which
     /// @return nodeIds the members, by ascending number
     /// @return weights how many shards each holds
     /// @return shardOwners for each shard the index of its owner, two bytes big-endian
-    function members()
+    /// @return publicKeys the keys that they sign with, compressed, 48 bytes each
+    function members(uint32 epoch)
         external
         view
-        returns (uint256[] memory nodeIds, uint16[] memory weights, bytes memory shardOwners)
+        returns (uint256[] memory nodeIds, uint16[] memory weights, bytes memory shardOwners, bytes memory publicKeys)
     {
-        if (currentEpoch == 0) return (nodeIds, weights, shardOwners);
-        uint256 count = _memberCount();
-        nodeIds = new uint256[](count);
-        weights = new uint16[](count);
+        Seats memory seats = _seats(epoch);
+        (nodeIds, shardOwners) = _directoryOf(seats.keys, seats.directory);
+        weights = new uint16[](nodeIds.length);
         bytes32[4] memory key;
-        for (uint256 i = 0; i < count; ++i) {
-            nodeIds[i] = uint64(bytes8(CodeStorage.read(_directory, i * ID_RECORD_BYTES, ID_RECORD_BYTES)));
-            weights[i] = uint16(_readKeyRecord(_keys, i + 1, key));
+        for (uint256 i = 0; i < nodeIds.length; ++i) {
+            weights[i] = uint16(_readKeyRecord(seats.keys, i + 1, key));
+            publicKeys = bytes.concat(publicKeys, BLS12381.compress(key));
         }
-        shardOwners = CodeStorage.read(_directory, count * ID_RECORD_BYTES, 2 * uint256(nShards));
+    }
+
+    /// @notice The place of a node in a committee.
+    /// @param epoch of which committee, as for `members`
+    /// @param nodeId the node
+    /// @return member its index; 0 if it is not a member
+    /// @return weight how many shards it holds; 0 if it is not a member
+    function seatOf(uint32 epoch, uint256 nodeId) external view returns (uint256 member, uint256 weight) {
+        Seats memory seats = _seats(epoch);
+        uint256 count = _memberCount(seats.keys);
+        bytes memory ids = CodeStorage.read(seats.directory, 0, 8 * count);
+        (uint256 low, uint256 high) = (0, count);
+        while (low < high) {
+            uint256 middle = (low + high) / 2;
+            uint256 id = _idAt(ids, middle);
+            if (id == nodeId) {
+                bytes32[4] memory key;
+                return (middle, _readKeyRecord(seats.keys, middle + 1, key));
+            }
+            if (id < nodeId) low = middle + 1;
+            else high = middle;
+        }
     }
 
     // Certificates
 
-    /// @notice Returns only if members with at least 2f + 1 shards (3w >= 2n + 1) signed `message` in the current epoch.
-    /// @param message the signed bytes: header with the current epoch, then the body
-    /// @param signers bit i mod 8 (least significant first) of byte i / 8 is set when member i signed; missing bytes are 0
-    /// @param signature the sum of the signers' signatures, a point of G2 as EIP-2537 writes it
+    /// @inheritdoc ICommittee
     function requireQuorum(bytes calldata message, bytes calldata signers, bytes32[8] calldata signature)
         external
         view
@@ -245,11 +158,7 @@ contract Committee is CommitteeErrors {
         _requireCertificate(message, signers, signature, (2 * uint256(nShards) + 3) / 3);
     }
 
-    /// @notice Returns only if members with enough shards that one of them is honest (3w >= n + 1) signed `message` in
-    ///         the current epoch.
-    /// @param message the signed bytes: header with the current epoch, then the body
-    /// @param signers as for `requireQuorum`
-    /// @param signature as for `requireQuorum`
+    /// @inheritdoc ICommittee
     function requireOneHonest(bytes calldata message, bytes calldata signers, bytes32[8] calldata signature)
         external
         view
@@ -268,7 +177,7 @@ contract Committee is CommitteeErrors {
         if (epoch == 0) revert NotLaunched();
         _requireHeader(message, epoch);
 
-        uint256 count = _memberCount();
+        uint256 count = _memberCount(keys);
         uint256 absent = ~_signerMask(signers, count) & ((1 << count) - 1);
         bytes32[4] memory absentKeys;
         bytes32[4] memory key;
@@ -311,52 +220,96 @@ contract Committee is CommitteeErrors {
         }
     }
 
-    // Internals
+    // How a committee is kept
 
-    function _beginEpoch(uint32 epoch) private {
-        currentEpoch = epoch;
-        epochStart = uint64(block.timestamp);
-        emit EpochChanged(epoch, uint64(block.timestamp));
+    function _seats(uint32 epoch) private view returns (Seats memory seats) {
+        uint32 current = currentEpoch;
+        if (epoch == current) seats = Seats(_keys, _directory);
+        else if (epoch == current + 1) seats = _next;
+        else if (epoch + 1 == current) seats = _previous;
+        if (seats.keys == address(0)) revert NoCommittee(epoch);
     }
 
-    /// @dev Checks the owners of the shards and counts how many each member holds.
-    function _weigh(bytes calldata shardOwners, uint256 count) private view returns (uint256[] memory weights) {
-        uint256 shards = nShards;
-        if (shardOwners.length != 2 * shards) revert ShardOwnersLength(2 * shards, shardOwners.length);
-        weights = new uint256[](count);
-        for (uint256 shard = 0; shard < shards; ++shard) {
-            uint256 member = uint16(bytes2(shardOwners[2 * shard:2 * shard + 2]));
-            if (member >= count) revert ShardOwnerOutOfRange(shard, member, count);
-            ++weights[member];
+    /// @dev Writes data, unless it is what `known` holds already.
+    function _write(bytes memory data, address known) private returns (address) {
+        return CodeStorage.holds(known, data) ? known : CodeStorage.write(data);
+    }
+
+    function _keyRecords(uint256[] calldata nodeIds, uint256[] calldata weights) private returns (bytes memory records) {
+        bytes32[] memory words = nodes.takeKeys(nodeIds);
+        uint256 count = nodeIds.length;
+        records = new bytes((count + 1) * KEY_RECORD_BYTES);
+        bytes32[4] memory total;
+        bytes32[4] memory key;
+        for (uint256 i = 0; i < count; ++i) {
+            bytes32 high = words[3 * i];
+            (key[0], key[1], key[2], key[3]) = (high >> 128, words[3 * i + 1], (high << 128) >> 128, words[3 * i + 2]);
+            BLS12381.addTo(total, key);
+            _putKeyRecord(records, i + 1, weights[i], key);
         }
-        for (uint256 member = 0; member < count; ++member) {
-            if (weights[member] == 0) revert MemberWithoutShards(member);
+        _putKeyRecord(records, 0, 0, total);
+    }
+
+    /// @dev The nodes whose weight differs between two committees; the first may be none.
+    function _changes(address keysBefore, address directoryBefore, address keys, address directory)
+        private
+        view
+        returns (uint256[] memory nodeIds, uint256[] memory weights)
+    {
+        if (keysBefore == keys && directoryBefore == directory) return (nodeIds, weights);
+        uint256 countBefore = keysBefore == address(0) ? 0 : _memberCount(keysBefore);
+        uint256 count = _memberCount(keys);
+        bytes memory idsBefore = CodeStorage.read(directoryBefore, 0, 8 * countBefore);
+        bytes memory ids = CodeStorage.read(directory, 0, 8 * count);
+        bytes memory recordsBefore = CodeStorage.read(keysBefore, KEY_RECORD_BYTES, KEY_RECORD_BYTES * countBefore);
+        bytes memory records = CodeStorage.read(keys, KEY_RECORD_BYTES, KEY_RECORD_BYTES * count);
+        nodeIds = new uint256[](countBefore + count);
+        weights = new uint256[](countBefore + count);
+        (uint256 i, uint256 j, uint256 found) = (0, 0, 0);
+        while (i < countBefore || j < count) {
+            uint256 left = i < countBefore ? _idAt(idsBefore, i) : type(uint256).max;
+            uint256 right = j < count ? _idAt(ids, j) : type(uint256).max;
+            uint256 weight = right <= left ? _weightAt(records, j) : 0;
+            if (left != right || weight != _weightAt(recordsBefore, i)) {
+                (nodeIds[found], weights[found]) = (left < right ? left : right, weight);
+                ++found;
+            }
+            if (left <= right) ++i;
+            if (right <= left) ++j;
+        }
+        assembly ("memory-safe") {
+            mstore(nodeIds, found)
+            mstore(weights, found)
         }
     }
 
-    function _possessionMessage(bytes memory compressedKey) private view returns (bytes memory) {
-        return abi.encodePacked(
-            hex"000003",
-            LittleEndian.le32(currentEpoch),
-            uint256(uint160(msg.sender)),
-            compressedKey,
-            LittleEndian.le64(uint64(block.chainid)), // EIP-2294 keeps chain ids below 2^63
-            uint256(uint160(address(this)))
-        );
+    function _directoryOf(address keys, address directory)
+        private
+        view
+        returns (uint256[] memory nodeIds, bytes memory shardOwners)
+    {
+        uint256 count = _memberCount(keys);
+        bytes memory ids = CodeStorage.read(directory, 0, 8 * count);
+        nodeIds = new uint256[](count);
+        for (uint256 i = 0; i < count; ++i) nodeIds[i] = _idAt(ids, i);
+        shardOwners = CodeStorage.read(directory, 8 * count, 2 * uint256(nShards));
     }
 
-    function _memberCount() private view returns (uint256) {
-        return CodeStorage.length(_keys) / KEY_RECORD_BYTES - 1;
+    function _memberCount(address keys) private view returns (uint256) {
+        return CodeStorage.length(keys) / KEY_RECORD_BYTES - 1;
     }
 
-    function _node(uint256 nodeId) private view returns (Node storage entry) {
-        entry = _nodes[nodeId];
-        if (entry.account == address(0)) revert UnknownNode(nodeId);
+    function _idAt(bytes memory ids, uint256 member) private pure returns (uint256 id) {
+        assembly ("memory-safe") {
+            id := shr(192, mload(add(add(ids, 0x20), shl(3, member))))
+        }
     }
 
-    function _keyOf(Node storage entry) private view returns (bytes32[4] memory) {
-        bytes32 high = entry.keyHigh;
-        return [high >> 128, entry.keyXLow, (high << 128) >> 128, entry.keyYLow];
+    function _weightAt(bytes memory records, uint256 member) private pure returns (uint256 weight) {
+        uint256 offset = 0x20 + member * KEY_RECORD_BYTES;
+        assembly ("memory-safe") {
+            weight := shr(240, mload(add(records, offset)))
+        }
     }
 
     function _putKeyRecord(bytes memory records, uint256 record, uint256 weight, bytes32[4] memory key) private pure {
@@ -380,9 +333,5 @@ contract Committee is CommitteeErrors {
             mcopy(add(key, 0x10), add(scratch, 2), 48)
             mcopy(add(key, 0x50), add(scratch, 50), 48)
         }
-    }
-
-    function _requireTextLength(string memory field, uint256 got, uint256 max) private pure {
-        if (got == 0 || got > max) revert TextLengthOutOfRange(field, got, max);
     }
 }

@@ -28,3 +28,39 @@ sol!(
     TestStablecoin,
     "../../contracts/artifacts/TestStablecoin.json"
 );
+
+sol!(
+    #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
+    Nodes,
+    "../../contracts/artifacts/Nodes.json"
+);
+
+sol!(
+    #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
+    Staking,
+    "../../contracts/artifacts/Staking.json"
+);
+
+sol!(
+    #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
+    Epochs,
+    "../../contracts/artifacts/Epochs.json"
+);
+
+sol!(
+    #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
+    Governance,
+    "../../contracts/artifacts/Governance.json"
+);
+
+sol!(
+    #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
+    Deployer,
+    "../../contracts/artifacts/Deployer.json"
+);
+
+sol!(
+    #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
+    FloeProxy,
+    "../../contracts/artifacts/FloeProxy.json"
+);

@@ -10,8 +10,16 @@ use crate::Address;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContractAddresses {
-    /// Nodes, epochs and shards.
+    /// Who holds the shards, and certificates.
     pub committee: Address,
+    /// The registry of nodes.
+    pub nodes: Address,
+    /// Stake and rewards.
+    pub staking: Address,
+    /// The clock.
+    pub epochs: Address,
+    /// Decisions by a quorum of shards.
+    pub governance: Address,
     /// Registration and certificates of blobs.
     pub blobs: Address,
     /// The ERC-20 token that storage is paid in.
@@ -85,6 +93,10 @@ mod tests {
     fn the_text_form_is_read_back_and_keys_stay_out_of_debug() {
         let contracts = ContractAddresses {
             committee: Address::from_bytes([1; 20]),
+            nodes: Address::from_bytes([5; 20]),
+            staking: Address::from_bytes([6; 20]),
+            epochs: Address::from_bytes([7; 20]),
+            governance: Address::from_bytes([8; 20]),
             blobs: Address::from_bytes([2; 20]),
             payment_token: Address::from_bytes([3; 20]),
             floe_token: Address::from_bytes([4; 20]),

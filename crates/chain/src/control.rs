@@ -5,8 +5,8 @@ use floe_protocol::{Certificate, Committee, Epoch, ObjectId};
 use floe_redstuff::BlobId;
 
 use crate::{
-    Address, Balances, BlobObject, ChainError, ChainEvent, EventCursor, EventStream, NetworkInfo, RegisterBlob,
-    Registered, TxHash,
+    Address, Balances, BlobObject, ChainError, ChainEvent, EpochStep, EventCursor, EventStream, NetworkInfo,
+    RegisterBlob, Registered, TxHash,
 };
 
 /// Who stores what, until when, and who vouched for it.
@@ -44,9 +44,17 @@ pub trait ControlPlane: Send + Sync + 'static {
     /// The latest event that certified this blob; `None` where [`available_until`](Self::available_until) is `None`.
     async fn certified_event(&self, blob: &BlobId) -> Result<Option<ChainEvent>, ChainError>;
 
-    /// Begins the next epoch if the current one has lasted its time. Whether this call did it: false also when
-    /// somebody else was faster.
-    async fn advance_epoch_if_due(&self) -> Result<bool, ChainError>;
+    /// The committee of the previous, the current or, once it is selected, the next epoch; `None` for any other epoch.
+    async fn committee_of(&self, epoch: Epoch) -> Result<Option<Committee>, ChainError>;
+
+    /// Takes the clock's next step if it is due: the end of a change that did not get its quorum, the selection of the
+    /// next committee, or the beginning of the next epoch. Which one this call took; `None` also when somebody else
+    /// was faster.
+    async fn advance_epoch_if_due(&self) -> Result<Option<EpochStep>, ChainError>;
+
+    /// Reports that the wallet's node holds all of its shards in the current epoch. Whether this call did it: false if
+    /// the node has reported before, is no member, or the epoch is over.
+    async fn report_synced(&self, epoch: Epoch) -> Result<bool, ChainError>;
 
     /// Everything that happened after the cursor, in order, then whatever happens, for as long as the stream is held.
     async fn events(&self, after: EventCursor) -> Result<EventStream, ChainError>;

@@ -82,12 +82,6 @@ pub enum ChainError {
     /// A transaction was asked for without a wallet.
     #[error("this needs an account to send transactions from, and none is configured")]
     NoWallet,
-    /// The epoch has not lasted its time yet.
-    #[error("the epoch is not over yet: {detail}")]
-    NotDue {
-        /// The contract's words.
-        detail: String,
-    },
     /// A transaction was sent but not seen in a block, or not deep enough, in time. It may still happen.
     #[error("transaction {tx} was not confirmed within {waited_secs} s; it may still be")]
     Unconfirmed {
@@ -153,7 +147,6 @@ impl ChainError {
             Self::Reverted { .. } => "CHAIN-REVERTED",
             Self::InsufficientFunds { .. } => "CHAIN-INSUFFICIENT-FUNDS",
             Self::NoWallet => "CHAIN-NO-WALLET",
-            Self::NotDue { .. } => "CHAIN-NOT-DUE",
             Self::Unconfirmed { .. } => "CHAIN-UNCONFIRMED",
             Self::Displaced { .. } => "CHAIN-DISPLACED",
             Self::InvalidKey => "CHAIN-INVALID-KEY",
@@ -170,9 +163,6 @@ impl ChainError {
     /// happened: look before paying twice.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable { .. } | Self::Unconfirmed { .. } | Self::Displaced { .. } | Self::NotDue { .. }
-        )
+        matches!(self, Self::Unreachable { .. } | Self::Unconfirmed { .. } | Self::Displaced { .. })
     }
 }

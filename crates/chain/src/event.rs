@@ -69,7 +69,29 @@ pub enum EventKind {
         /// Where it answers.
         url: String,
     },
-    /// A new epoch began; epoch 1 is the launch.
+    /// A node signs with another key, from the next committee on that it is selected for.
+    NodeKeyAnnounced {
+        /// Which node.
+        node_id: NodeId,
+    },
+    /// The next committee is fixed.
+    CommitteeSelected {
+        /// The epoch that it will serve in.
+        epoch: Epoch,
+    },
+    /// A member of the committee holds all of its shards.
+    ShardsReceived {
+        /// The current epoch.
+        epoch: Epoch,
+        /// Which node.
+        node_id: NodeId,
+    },
+    /// The change to an epoch is complete: what the previous committee held, the current one holds.
+    EpochChangeDone {
+        /// The epoch.
+        epoch: Epoch,
+    },
+    /// A new epoch began; epoch 1 is the launch. Its committee takes over.
     EpochChanged {
         /// The epoch.
         epoch: Epoch,

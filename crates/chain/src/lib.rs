@@ -61,5 +61,7 @@ pub use control::ControlPlane;
 pub use error::ChainError;
 pub use event::{ChainEvent, EventCursor, EventItem, EventKind, EventStream};
 pub use evm::EvmChain;
-pub use model::{Balances, BlobObject, NetworkInfo, RegisterBlob, Registered, STORAGE_UNIT_BYTES};
+pub use model::{
+    Balances, BlobObject, EpochPhase, EpochStep, NetworkInfo, RegisterBlob, Registered, STORAGE_UNIT_BYTES,
+};
 pub use wallet::Wallet;

@@ -16,6 +16,10 @@ pub struct NetworkInfo {
     pub epoch_started_at: u64,
     /// How long an epoch lasts at least, in seconds.
     pub epoch_duration_secs: u64,
+    /// Where in the epoch the network is.
+    pub phase: EpochPhase,
+    /// When the clock's next step is due, in seconds since 1970; 0 before the launch.
+    pub next_step_at: u64,
     /// A blob can be paid for this many epochs ahead at most.
     pub max_epochs_ahead: u32,
     /// Smallest units of the payment token per MiB of encoded length and epoch.
@@ -28,6 +32,30 @@ pub struct NetworkInfo {
     pub payment_token_decimals: u8,
     /// The chain.
     pub chain_id: u64,
+}
+
+/// Where in an epoch the network is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EpochPhase {
+    /// Before the launch.
+    Genesis,
+    /// Shards move to their new owners.
+    Sync,
+    /// Everything is in its place.
+    Done,
+    /// The next committee is fixed.
+    Selected,
+}
+
+/// A step of the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EpochStep {
+    /// A change that did not reach its quorum in time counts as complete.
+    SyncEnded,
+    /// The next committee is fixed.
+    CommitteeSelected,
+    /// The next epoch has begun.
+    EpochBegun,
 }
 
 /// Storage is priced by the started unit of this many bytes of encoded length.

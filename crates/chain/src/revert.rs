@@ -5,7 +5,7 @@ use alloy::{
     sol_types::{Panic, Revert, SolError, SolInterface},
 };
 
-use crate::bindings::{Blobs, Committee, FloeToken, TestStablecoin};
+use crate::bindings::{Blobs, Committee, Deployer, Epochs, FloeToken, Governance, Nodes, Staking, TestStablecoin};
 
 /// A decoded revert.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +39,11 @@ pub(crate) fn decode(data: &[u8]) -> Reverted {
     }
     let shown = shown::<Committee::CommitteeErrors>(data)
         .or_else(|| shown::<Blobs::BlobsErrors>(data))
+        .or_else(|| shown::<Epochs::EpochsErrors>(data))
+        .or_else(|| shown::<Nodes::NodesErrors>(data))
+        .or_else(|| shown::<Staking::StakingErrors>(data))
+        .or_else(|| shown::<Governance::GovernanceErrors>(data))
+        .or_else(|| shown::<Deployer::DeployerErrors>(data))
         .or_else(|| shown::<FloeToken::FloeTokenErrors>(data))
         .or_else(|| shown::<TestStablecoin::TestStablecoinErrors>(data));
     match shown {

@@ -73,3 +73,22 @@ fn the_compiler_is_the_one_that_package_json_pins() {
     let compiler = manifest().solc;
     assert!(compiler.starts_with(&format!("{pinned}+")), "compiled with {compiler}, package.json has {pinned}");
 }
+
+/// Upgrades keep the storage of what is deployed. contracts/layouts.json says how that is laid out; a variable may be added
+/// behind the others (then copy artifacts/layouts.json over it), none may move, change its type or go away.
+#[test]
+fn storage_of_upgradable_contracts_stays_where_it_is() {
+    type Layouts = BTreeMap<String, Vec<String>>;
+    let read = |file: &str| -> Layouts {
+        let text = fs::read_to_string(contracts().join(file)).expect("the layouts are committed");
+        serde_json::from_str(&text).expect("lines for each contract")
+    };
+    let (deployed, compiled) = (read("layouts.json"), read("artifacts/layouts.json"));
+    assert!(deployed.keys().eq(compiled.keys()), "{:?} are upgradable", compiled.keys());
+    for (contract, lines) in &deployed {
+        let missing: Vec<_> = lines.iter().filter(|line| !compiled[contract].contains(line)).collect();
+        assert!(missing.is_empty(), "{contract}: storage has moved: {missing:#?}");
+        let known = lines.iter().filter_map(|line| line.split_once(' ')).map(|(place, _)| place);
+        assert!(known.count() == lines.len(), "{contract}: each line names a place");
+    }
+}

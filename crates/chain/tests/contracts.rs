@@ -5,11 +5,13 @@
 mod support;
 
 mod contracts {
+    mod apportionment;
     mod bindings;
     mod certify;
     mod consumer;
     mod epochs;
     mod gas;
+    mod governance;
     mod invalidate;
     mod launch;
     mod network;
@@ -18,5 +20,6 @@ mod contracts {
     mod quorums;
     mod register;
     mod signing;
+    mod staking;
     mod tokens;
 }

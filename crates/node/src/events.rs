@@ -114,6 +114,7 @@ async fn apply(node: &Arc<Node>, signals: &Signals, events: Vec<ChainEvent>) -> 
     if effects.epoch_changed {
         tracing::info!(epoch = %node.ledger.epoch(), "a new epoch has begun");
         signals.epoch_changed.notify_one();
+        signals.sync_due.notify_one();
     }
     if effects.epoch_changed || effects.members_changed {
         signals.committee_changed.notify_one();

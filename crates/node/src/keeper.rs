@@ -1,10 +1,10 @@
-//! The epoch keeper: when the time of an epoch is over, some node has to tell the contract. All of them try, spread in time;
-//! the first wins and the others find it done.
+//! The epoch keeper: the clock's steps are transactions, and some node has to send them when they are due. All of them try,
+//! spread in time; the first wins and the others find it done.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use floe_chain::ChainError;
+use floe_chain::{ChainError, EpochPhase};
 use rand::Rng;
 
 use crate::events::Backoff;
@@ -16,24 +16,11 @@ const JITTER_MAX: Duration = Duration::from_secs(5);
 
 /// Runs for as long as the node has an account to send from.
 pub(crate) async fn keep(node: Arc<Node>) {
-    let Some(duration) = epoch_duration(&node).await else { return };
     let pause_max = Duration::from_millis(node.config.timing.keeper_interval_max_ms);
     let mut backoff = Backoff::new(PAUSE_MIN);
     loop {
-        let end = node.ledger.epoch_info().map(|info| Duration::from_secs(info.started_at).saturating_add(duration));
-        let pause = pause_before_look(end, now(), duration, pause_max, rand::rng().random());
-        tokio::time::sleep(pause).await;
-        let Some(info) = node.ledger.epoch_info() else { continue };
-        if now() < Duration::from_secs(info.started_at).saturating_add(duration) {
-            continue;
-        }
-        match node.chain.advance_epoch_if_due().await {
-            Ok(true) => {
-                tracing::info!(after = info.epoch, "told the contract that the epoch is over");
-                backoff.reset();
-            }
-            Ok(false) => backoff.reset(),
-            Err(ChainError::NotDue { .. }) => backoff.pause().await,
+        match look(&node, pause_max).await {
+            Ok(()) => backoff.reset(),
             Err(error @ ChainError::NoWallet) => {
                 tracing::info!(%error, "this node leaves the change of epochs to others");
                 return;
@@ -46,30 +33,34 @@ pub(crate) async fn keep(node: Arc<Node>) {
     }
 }
 
-async fn epoch_duration(node: &Node) -> Option<Duration> {
-    let mut backoff = Backoff::new(node.config.timing.chain_retry());
-    loop {
-        match node.chain.network().await {
-            Ok(network) => return Some(Duration::from_secs(network.epoch_duration_secs.max(1))),
-            Err(error) => tracing::debug!(%error, code = error.code(), "cannot read the length of an epoch"),
-        }
-        backoff.pause().await;
+/// Waits for the next step, or for the longest pause, and takes the step if it is due.
+async fn look(node: &Node, pause_max: Duration) -> Result<(), ChainError> {
+    let network = node.chain.network().await?;
+    let duration = Duration::from_secs(network.epoch_duration_secs.max(1));
+    let due = (network.phase != EpochPhase::Genesis).then(|| Duration::from_secs(network.next_step_at));
+    let pause = pause_before_look(due, now(), duration, pause_max, rand::rng().random());
+    tokio::time::sleep(pause).await;
+    if due.is_some_and(|due| now() >= due)
+        && let Some(step) = node.chain.advance_epoch_if_due().await?
+    {
+        tracing::info!(epoch = %network.epoch, ?step, "took a step of the clock");
     }
+    Ok(())
 }
 
 fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Until the end of the epoch, or a look in between, plus a share `random` (0 to 1) of the jitter.
+/// Until the next step, or a look in between, plus a share `random` (0 to 1) of the jitter.
 fn pause_before_look(
-    end: Option<Duration>,
+    due: Option<Duration>,
     now: Duration,
     duration: Duration,
     pause_max: Duration,
     random: f64,
 ) -> Duration {
-    let left = end.map_or(Duration::ZERO, |end| end.saturating_sub(now));
+    let left = due.map_or(pause_max, |due| due.saturating_sub(now));
     let jitter = (duration / 20).clamp(JITTER_MIN, JITTER_MAX).mul_f64(random.clamp(0.0, 1.0));
     left.min(pause_max).max(PAUSE_MIN) + jitter
 }
@@ -93,7 +84,7 @@ mod tests {
     fn pauses_are_bounded_both_ways() {
         assert_eq!(pause_before_look(Some(secs(1)), secs(100), secs(60), secs(30), 0.0), PAUSE_MIN);
         assert_eq!(pause_before_look(Some(secs(1_000_000)), secs(100), secs(60), secs(30), 0.0), secs(30));
-        assert_eq!(pause_before_look(None, secs(100), secs(60), secs(30), 0.0), PAUSE_MIN, "no epoch known yet");
+        assert_eq!(pause_before_look(None, secs(100), secs(60), secs(30), 0.0), secs(30), "before the launch");
         assert_eq!(pause_before_look(Some(secs(500)), secs(100), secs(1_000_000), secs(30), 1.0), secs(35));
     }
 }

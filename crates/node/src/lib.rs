@@ -60,6 +60,7 @@ mod shelf;
 mod signals;
 mod store_upload;
 mod symbols;
+mod sync;
 mod trees;
 mod view;
 mod whole_upload;
@@ -152,6 +153,11 @@ fn background_tasks(node: &Arc<Node>) -> JoinSet<Result<(), NodeError>> {
     let there = node.clone();
     tasks.spawn(async move {
         keeper::keep(there).await;
+        Ok(())
+    });
+    let (there, ringing) = (node.clone(), signals.clone());
+    tasks.spawn(async move {
+        sync::report(there, ringing).await;
         Ok(())
     });
     if node.config.heal.enabled {

@@ -7,5 +7,6 @@ use tokio::sync::Notify;
 pub(crate) struct Signals {
     pub(crate) epoch_changed: Notify,
     pub(crate) committee_changed: Notify,
+    pub(crate) sync_due: Notify,
     pub(crate) slivers_missing: Notify,
 }

@@ -199,6 +199,17 @@ async fn the_keeper_tells_the_contract_that_an_epoch_is_over() {
 }
 
 #[tokio::test]
+async fn a_member_that_gained_no_shards_reports_at_once_in_each_epoch() {
+    let (net, node) = one_node().await;
+    for epoch in [2, 3] {
+        net.chain.new_epoch(epoch);
+        let synced = || async { net.chain.synced.load(std::sync::atomic::Ordering::Relaxed) == epoch };
+        eventually("the shards are reported", synced).await;
+    }
+    node.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_node_with_the_wrong_key_does_not_run() {
     let mut net = Net::new(&[4, 3, 3]).await;
     net.seats[0].secret = bls::SecretKey::generate(&[99; 32]);

@@ -1,6 +1,7 @@
 //! The control plane on an EVM chain.
 
 pub(crate) mod convert;
+mod epochs;
 mod read;
 mod write;
 
@@ -14,8 +15,8 @@ use serde_json::json;
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::{
-    Address, Balances, BlobObject, ChainConfig, ChainError, ChainEvent, ControlPlane, EventCursor, EventStream,
-    NetworkInfo, RegisterBlob, Registered, TxHash, Wallet, follow::Follow, rpc::Rpc, send::Sender,
+    Address, Balances, BlobObject, ChainConfig, ChainError, ChainEvent, ControlPlane, EpochStep, EventCursor,
+    EventStream, NetworkInfo, RegisterBlob, Registered, TxHash, Wallet, follow::Follow, rpc::Rpc, send::Sender,
 };
 
 /// The contracts of a network, reached over JSON-RPC. Clones share the connection, the caches and the wallet.
@@ -65,9 +66,14 @@ impl EvmChain {
         let rpc = Rpc::new(&config.rpc_url)?;
         let chain_id = rpc.expect_chain(config.chain_id).await?;
         let contracts = config.contracts;
-        for (contract, address) in
-            [("Committee", contracts.committee), ("Blobs", contracts.blobs), ("payment token", contracts.payment_token)]
-        {
+        for (contract, address) in [
+            ("Committee", contracts.committee),
+            ("Nodes", contracts.nodes),
+            ("Staking", contracts.staking),
+            ("Epochs", contracts.epochs),
+            ("Blobs", contracts.blobs),
+            ("payment token", contracts.payment_token),
+        ] {
             let code: Bytes = rpc.get("eth_getCode", json!([address.evm(), "latest"])).await?;
             if code.is_empty() {
                 return Err(ChainError::NoContract { contract, address });
@@ -83,14 +89,6 @@ impl EvmChain {
     #[must_use]
     pub fn config(&self) -> &ChainConfig {
         &self.inner.config
-    }
-
-    /// Begins the next epoch.
-    ///
-    /// # Errors
-    /// [`ChainError::NotDue`] while the current one has not lasted its time.
-    pub async fn advance_epoch(&self) -> Result<TxHash, ChainError> {
-        self.inner.advance_epoch().await
     }
 }
 
@@ -134,12 +132,16 @@ impl ControlPlane for EvmChain {
         self.inner.certified_event(blob).await
     }
 
-    async fn advance_epoch_if_due(&self) -> Result<bool, ChainError> {
-        match self.inner.advance_epoch().await {
-            Ok(_) => Ok(true),
-            Err(ChainError::NotDue { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
+    async fn committee_of(&self, epoch: Epoch) -> Result<Option<Committee>, ChainError> {
+        self.inner.committee_of(epoch).await
+    }
+
+    async fn advance_epoch_if_due(&self) -> Result<Option<EpochStep>, ChainError> {
+        self.inner.advance_epoch_if_due().await
+    }
+
+    async fn report_synced(&self, epoch: Epoch) -> Result<bool, ChainError> {
+        self.inner.report_synced(epoch).await
     }
 
     async fn events(&self, after: EventCursor) -> Result<EventStream, ChainError> {

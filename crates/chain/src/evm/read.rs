@@ -6,22 +6,19 @@ use alloy::{
     primitives::{B256, FixedBytes, U64, U256},
     rpc::types::Log,
 };
-use floe_protocol::{Committee, Epoch, Member, NodeId, ObjectId, bls::PublicKey};
-use floe_redstuff::{BlobId, EncodingParams, ShardIndex};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use floe_protocol::{Epoch, ObjectId};
+use floe_redstuff::{BlobId, EncodingParams};
 use serde_json::json;
 
 use super::{Constants, Inner, convert};
 use crate::{
     Balances, BlobObject, ChainError, ChainEvent, NetworkInfo,
-    bindings::{Blobs, Committee as CommitteeContract, FloeToken},
+    bindings::{Blobs, Committee as CommitteeContract, Epochs, FloeToken},
     follow,
     rpc::{Failure, block_tag},
     send::Sender,
 };
 
-/// Nodes whose entries are asked for at once.
-const NODES_AT_ONCE: usize = 16;
 /// Blocks searched at once for a certificate where the endpoint refuses to search all; halved where that is too many.
 const SEARCH_BLOCKS: u64 = 2_000;
 
@@ -38,7 +35,7 @@ impl Inner {
         let (rpc, to) = (&self.rpc, &self.config.contracts);
         let (n_shards, duration, max_epochs, storage, write, symbol, decimals) = tokio::try_join!(
             rpc.call("nShards", to.committee, &CommitteeContract::nShardsCall {}),
-            rpc.call("epochDuration", to.committee, &CommitteeContract::epochDurationCall {}),
+            rpc.call("epochDuration", to.epochs, &Epochs::epochDurationCall {}),
             rpc.call("maxEpochsAhead", to.blobs, &Blobs::maxEpochsAheadCall {}),
             rpc.call("storagePrice", to.blobs, &Blobs::storagePriceCall {}),
             rpc.call("writePrice", to.blobs, &Blobs::writePriceCall {}),
@@ -60,12 +57,14 @@ impl Inner {
 
     pub(super) async fn network(&self) -> Result<NetworkInfo, ChainError> {
         let constants = self.constants().await?;
-        let (epoch, epoch_started_at) = self.epoch_and_start().await?;
+        let clock = self.clock().await?;
         Ok(NetworkInfo {
             n_shards: constants.params.n_shards(),
-            epoch,
-            epoch_started_at,
+            epoch: clock.epoch,
+            epoch_started_at: clock.started_at,
             epoch_duration_secs: constants.epoch_duration_secs,
+            phase: clock.phase,
+            next_step_at: clock.next_step_at,
             max_epochs_ahead: constants.max_epochs_ahead,
             storage_price: constants.storage_price,
             write_price: constants.write_price,
@@ -73,73 +72,6 @@ impl Inner {
             payment_token_decimals: constants.token_decimals,
             chain_id: self.chain_id,
         })
-    }
-
-    async fn epoch(&self) -> Result<Epoch, ChainError> {
-        let call = CommitteeContract::currentEpochCall {};
-        self.rpc.call("currentEpoch", self.config.contracts.committee, &call).await.map(Epoch)
-    }
-
-    /// Both of one moment: asked for again if an epoch began in between.
-    async fn epoch_and_start(&self) -> Result<(Epoch, u64), ChainError> {
-        let committee = self.config.contracts.committee;
-        let mut before = self.epoch().await?;
-        loop {
-            let started = self.rpc.call("epochStart", committee, &CommitteeContract::epochStartCall {}).await?;
-            let after = self.epoch().await?;
-            if before == after {
-                return Ok((after, started));
-            }
-            before = after;
-        }
-    }
-
-    pub(super) async fn committee(&self) -> Result<Committee, ChainError> {
-        let params = self.constants().await?.params;
-        let mut before = self.epoch().await?;
-        loop {
-            if before == Epoch(0) {
-                return Err(bad_committee("the network was not launched yet"));
-            }
-            let members = self.members().await?;
-            let after = self.epoch().await?;
-            if before == after {
-                return Committee::new(after, params, members).map_err(|e| bad_committee(e.to_string()));
-            }
-            before = after;
-        }
-    }
-
-    async fn members(&self) -> Result<Vec<Member>, ChainError> {
-        let call = CommitteeContract::membersCall {};
-        let seats = self.rpc.call("members", self.config.contracts.committee, &call).await?;
-        let owners = seats.shardOwners.chunks_exact(2).map(|pair| match pair {
-            [high, low] => usize::from(u16::from_be_bytes([*high, *low])),
-            _ => usize::MAX,
-        });
-        let mut shards = vec![Vec::new(); seats.nodeIds.len()];
-        for (shard, owner) in owners.enumerate() {
-            let shard = u16::try_from(shard).map_err(|_| bad_committee("too many shards"))?;
-            let held = shards.get_mut(owner).ok_or_else(|| bad_committee("a shard belongs to no member"))?;
-            held.push(ShardIndex::new(shard));
-        }
-        for (member, (held, weight)) in shards.iter().zip(&seats.weights).enumerate() {
-            if held.len() != usize::from(*weight) {
-                let detail = format!("member {member} has weight {weight}, but {} shards", held.len());
-                return Err(bad_committee(detail));
-            }
-        }
-        let entries = seats.nodeIds.into_iter().zip(shards);
-        stream::iter(entries.map(|(id, shards)| self.member(id, shards))).buffered(NODES_AT_ONCE).try_collect().await
-    }
-
-    async fn member(&self, id: U256, shards: Vec<ShardIndex>) -> Result<Member, ChainError> {
-        let node_id = NodeId::from_number(convert::number("node id", id)?);
-        let call = CommitteeContract::nodeCall { nodeId: id };
-        let node = self.rpc.call("node", self.config.contracts.committee, &call).await?;
-        let public_key = PublicKey::from_bytes(&node.publicKey)
-            .map_err(|e| bad_committee(format!("the key of node {id} is not valid: {e}")))?;
-        Ok(Member { node_id, public_key, address: node.url, name: node.name, shards })
     }
 
     pub(super) async fn blob_object(&self, object: ObjectId) -> Result<Option<BlobObject>, ChainError> {
@@ -211,8 +143,4 @@ impl Inner {
         )?;
         Ok(Balances { native, payment: crate::revert::clamp(payment), floe: crate::revert::clamp(floe) })
     }
-}
-
-fn bad_committee(detail: impl Into<String>) -> ChainError {
-    ChainError::BadCommittee { detail: detail.into() }
 }

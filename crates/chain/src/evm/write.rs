@@ -9,7 +9,7 @@ use futures::{StreamExt as _, stream};
 use super::{Inner, convert};
 use crate::{
     ChainError, EventKind, RegisterBlob, Registered, TxHash,
-    bindings::{Blobs, Committee as CommitteeContract, FloeToken},
+    bindings::{Blobs, FloeToken},
     follow,
     send::{Call, Mined, TOKEN},
 };
@@ -100,20 +100,11 @@ impl Inner {
         self.send(&call).await.map(|mined| mined.tx)
     }
 
-    pub(super) async fn advance_epoch(&self) -> Result<TxHash, ChainError> {
-        let call = Call::contract(self.config.contracts.committee, &CommitteeContract::advanceEpochCall {});
-        match self.send(&call).await {
-            Ok(mined) => Ok(mined.tx),
-            Err(ChainError::Reverted { name, detail }) if name == "EpochNotOver" => Err(ChainError::NotDue { detail }),
-            Err(error) => Err(error),
-        }
-    }
-
     fn blobs_call(&self, call: &impl alloy::sol_types::SolCall) -> Call {
         Call::contract(self.config.contracts.blobs, call)
     }
 
-    async fn send(&self, call: &Call) -> Result<Mined, ChainError> {
+    pub(super) async fn send(&self, call: &Call) -> Result<Mined, ChainError> {
         match self.sender()?.send(call).await {
             Err(ChainError::InsufficientFunds { asset, account, needed, available }) if asset == TOKEN => {
                 let asset = self.constants().await.map_or(asset, |constants| constants.token_symbol.clone());

@@ -14,7 +14,8 @@ use crate::{
     Address, BlobObject, ChainError, ChainEvent, ContractAddresses, EventCursor, EventKind, TxHash,
     bindings::{
         Blobs::{self, BlobsEvents},
-        Committee::CommitteeEvents,
+        Epochs::EpochsEvents,
+        Nodes::NodesEvents,
     },
     evm::convert,
 };
@@ -57,8 +58,16 @@ pub(crate) fn decode(log: &Log, contracts: &ContractAddresses) -> Result<Option<
     let emitter = Address::from_evm(log.address());
     let Some(topic) = log.topic0() else { return Ok(None) };
     let unreadable = |e: alloy::sol_types::Error| bad_answer(e.to_string());
-    let kind = if emitter == contracts.committee && CommitteeEvents::SELECTORS.contains(topic) {
-        committee_event(CommitteeEvents::decode_log(&log.inner).map_err(unreadable)?.data)?
+    let kind = if emitter == contracts.nodes && NodesEvents::SELECTORS.contains(topic) {
+        let Some(kind) = nodes_event(NodesEvents::decode_log(&log.inner).map_err(unreadable)?.data)? else {
+            return Ok(None);
+        };
+        kind
+    } else if emitter == contracts.epochs && EpochsEvents::SELECTORS.contains(topic) {
+        let Some(kind) = epochs_event(&EpochsEvents::decode_log(&log.inner).map_err(unreadable)?.data)? else {
+            return Ok(None);
+        };
+        kind
     } else if emitter == contracts.blobs && BlobsEvents::SELECTORS.contains(topic) {
         blobs_event(BlobsEvents::decode_log(&log.inner).map_err(unreadable)?.data)?
     } else {
@@ -80,21 +89,37 @@ fn bad_answer(detail: String) -> ChainError {
     ChainError::BadAnswer { method: "eth_getLogs", detail }
 }
 
-fn committee_event(event: CommitteeEvents) -> Result<EventKind, ChainError> {
-    Ok(match event {
-        CommitteeEvents::NodeRegistered(e) => EventKind::NodeRegistered {
-            node_id: NodeId::from_number(convert::number("node id", e.nodeId)?),
+fn node_id(number: alloy::primitives::U256) -> Result<NodeId, ChainError> {
+    convert::number("node id", number).map(NodeId::from_number)
+}
+
+fn nodes_event(event: NodesEvents) -> Result<Option<EventKind>, ChainError> {
+    Ok(Some(match event {
+        NodesEvents::NodeRegistered(e) => EventKind::NodeRegistered {
+            node_id: node_id(e.nodeId)?,
             account: Address::from_evm(e.account),
             name: e.name,
             url: e.url,
             public_key: e.publicKey.to_vec(),
         },
-        CommitteeEvents::NodeUrlChanged(e) => EventKind::NodeUrlChanged {
-            node_id: NodeId::from_number(convert::number("node id", e.nodeId)?),
-            url: e.url,
-        },
-        CommitteeEvents::EpochChanged(e) => EventKind::EpochChanged { epoch: Epoch(e.epoch), started_at: e.startedAt },
-    })
+        NodesEvents::NodeDescribed(e) => EventKind::NodeUrlChanged { node_id: node_id(e.nodeId)?, url: e.url },
+        NodesEvents::NodeKeyAnnounced(e) => EventKind::NodeKeyAnnounced { node_id: node_id(e.nodeId)? },
+        _ => return Ok(None),
+    }))
+}
+
+fn epochs_event(event: &EpochsEvents) -> Result<Option<EventKind>, ChainError> {
+    Ok(Some(match event {
+        EpochsEvents::EpochChangeStarted(e) => {
+            EventKind::EpochChanged { epoch: Epoch(e.epoch), started_at: e.startedAt }
+        }
+        EpochsEvents::EpochChangeDone(e) => EventKind::EpochChangeDone { epoch: Epoch(e.epoch) },
+        EpochsEvents::EpochParametersSelected(e) => EventKind::CommitteeSelected { epoch: Epoch(e.nextEpoch) },
+        EpochsEvents::ShardsReceived(e) => {
+            EventKind::ShardsReceived { epoch: Epoch(e.epoch), node_id: node_id(e.nodeId)? }
+        }
+        EpochsEvents::Upgraded(_) => return Ok(None),
+    }))
 }
 
 fn blobs_event(event: BlobsEvents) -> Result<EventKind, ChainError> {

@@ -164,6 +164,12 @@ impl Follower {
         }
     }
 
+    /// The contracts whose events are followed.
+    fn emitters(&self) -> [alloy::primitives::Address; 3] {
+        let ContractAddresses { nodes, epochs, blobs, .. } = self.follow.contracts;
+        [nodes, epochs, blobs].map(|contract| contract.evm())
+    }
+
     /// A step to a block that was announced, if it is the one behind the position: its logs are all that has to be asked
     /// for. Otherwise a usual step.
     async fn extend(&mut self, head: Announced) -> Result<Step, ChainError> {
@@ -175,8 +181,7 @@ impl Follower {
             self.heads.clear();
             return self.step().await;
         }
-        let ContractAddresses { committee, blobs, .. } = self.follow.contracts;
-        let filter = json!([{ "address": [committee.evm(), blobs.evm()], "blockHash": head.hash }]);
+        let filter = json!([{ "address": self.emitters(), "blockHash": head.hash }]);
         // Not every endpoint has the logs at once, or takes a hash: the usual step does without.
         let logs = self.follow.rpc.once::<Vec<Log>>("eth_getLogs", filter).await;
         let anchor = (head.number, head.hash);
@@ -346,9 +351,8 @@ impl Follower {
         to: u64,
         blocks: [u64; 2],
     ) -> Result<(Vec<Log>, [Option<B256>; 2]), Failure> {
-        let ContractAddresses { committee, blobs, .. } = self.follow.contracts;
         let filter = json!([{
-            "address": [committee.evm(), blobs.evm()],
+            "address": self.emitters(),
             "fromBlock": block_tag(from),
             "toBlock": block_tag(to),
         }]);

@@ -40,3 +40,45 @@ sol!(
     Primitives,
     "../../contracts/artifacts/Primitives.json"
 );
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    Nodes,
+    "../../contracts/artifacts/Nodes.json"
+);
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    Staking,
+    "../../contracts/artifacts/Staking.json"
+);
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    Epochs,
+    "../../contracts/artifacts/Epochs.json"
+);
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    Governance,
+    "../../contracts/artifacts/Governance.json"
+);
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    Economics,
+    "../../contracts/artifacts/Economics.json"
+);
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    FloeProxy,
+    "../../contracts/artifacts/FloeProxy.json"
+);
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    Till,
+    "../../contracts/artifacts/Till.json"
+);

@@ -2,9 +2,9 @@
 //!
 //! `cargo test -p floe-chain --test contracts gas -- --nocapture`
 
-use alloy::primitives::B256;
+use alloy::primitives::{B256, aliases::U96};
 
-use super::network::{Network, mined};
+use super::network::{Deployment, HOUR, Network, TRANSACTION_GAS_MAX, mined, tokens, votes};
 use super::signing::{blob_id, invalid};
 use crate::support::chains;
 
@@ -38,5 +38,50 @@ async fn calls_cost_what_the_documentation_says() {
             let receipt = mined(net.blobs.invalidate(id, signers, signature).send().await).await;
             show("invalidate, f + 1 signers", receipt.gas_used, 320_000);
         }
+    }
+}
+
+/// A committee of 150 that holds 1000 shards, in which every node's stake changes, so that everything is written anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_the_largest_committee_fits_into_blocks() {
+    const NODES: usize = 150;
+    for chain in chains().await {
+        let net = Deployment::new(&chain, 1000).await;
+        let nodes = net.register_nodes(NODES).await;
+        for (i, node) in nodes.iter().enumerate() {
+            net.stake(node.id, 1_000 + u64::try_from(i).unwrap()).await;
+        }
+        let show = |what: &str, gas: u64, limit: u64| {
+            println!("{:9} {what:46} {gas:8}", chain.name);
+            assert!(gas <= limit, "{what}: {gas} gas, more than {limit}");
+        };
+        let launch = mined(net.epochs.launch().gas(TRANSACTION_GAS_MAX).send().await).await;
+        show("launch, 150 nodes, 1000 shards", launch.gas_used, TRANSACTION_GAS_MAX);
+        let net = Network { contracts: net, nodes };
+        show("select, nothing changed", net.select_next().await.gas_used, 12_000_000);
+        show("begin, nothing changed", net.begin_next().await.gas_used, 12_000_000);
+        net.pass(HOUR).await;
+        mined(net.epochs.endSync().send().await).await;
+        for (i, node) in net.nodes.iter().enumerate() {
+            let more = if i % 2 == 0 { 500 } else { 1 };
+            net.stake(node.id, more).await;
+            let mut terms = votes();
+            terms.storagePrice = U96::from((i * 7919) % 1000);
+            terms.writePrice = U96::from(1000 - i);
+            terms.capacity = u64::try_from((i * 104_729) % 10_007).unwrap() << 30;
+            mined(net.nodes_as(&node.signer).vote(node.id, terms).send().await).await;
+        }
+        let select = net.select_next().await.gas_used;
+        show("select, all changed", select, 12_000_000);
+        let begin = net.begin_next().await.gas_used;
+        show("begin, all changed", begin, 12_000_000);
+        let report = net.epochs_as(&net.nodes[0].signer).epochSyncDone(3).send().await;
+        let report = mined(report).await.gas_used;
+        show("report of a member", report, 120_000);
+        show("a whole change with a quorum of reports", select + begin + 100 * report, 30_000_000);
+
+        // The first stake of an account with a node costs most.
+        let receipt = mined(net.staking.stake(net.nodes[7].id, tokens(5)).send().await).await;
+        show("stake", receipt.gas_used, 150_000);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alloy::network::EthereumWallet;
-use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy::primitives::{Address, B256, Bytes, U256, aliases::U96};
 use alloy::providers::{DynProvider, PendingTransactionBuilder, Provider, ProviderBuilder};
 use alloy::rpc::types::{TransactionReceipt, TransactionRequest};
 use alloy::signers::local::PrivateKeySigner;
@@ -13,7 +13,12 @@ use futures::future::join_all;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::bindings::{Blobs, Committee, TestStablecoin};
+use floe_chain::{
+    Wallet,
+    deploy::{self, DeployOptions},
+};
+
+use super::bindings::{Blobs, Committee, Epochs, FloeToken, Governance, Nodes, Staking, TestStablecoin};
 use super::signing::{self, Possession};
 use crate::support::{CHAIN_ID, FUNDED_KEY, TestChain, rpc};
 
@@ -21,6 +26,16 @@ use crate::support::{CHAIN_ID, FUNDED_KEY, TestChain, rpc};
 pub(super) const STORAGE_PRICE: u64 = 500;
 pub(super) const WRITE_PRICE: u64 = 2_000;
 pub(super) const MAX_EPOCHS_AHEAD: u32 = 53;
+/// What one transaction may use where the rules of Osaka hold (EIP-7825).
+pub(super) const TRANSACTION_GAS_MAX: u64 = 1 << 24;
+/// FLOE staked for each shard at the launch.
+pub(super) const STAKE_PER_SHARD: u64 = 1_000;
+/// Commission of the test nodes: 10 %.
+pub(super) const COMMISSION_BPS: u16 = 1_000;
+/// Phases of the clock.
+pub(super) const SYNC: u8 = 1;
+pub(super) const DONE: u8 = 2;
+pub(super) const SELECTED: u8 = 3;
 /// Duration of an epoch: none ends by itself during a test.
 pub(super) const HOUR: u64 = 3_600;
 
@@ -34,14 +49,19 @@ pub(super) struct TestNode {
     pub(super) key: SecretKey,
 }
 
-/// Contracts without nodes. `owner` is the funded account.
+/// Contracts without nodes. `owner` is the funded account, which has all FLOE.
 pub(super) struct Deployment {
     pub(super) rpc_url: String,
     pub(super) owner: DynProvider,
     pub(super) owner_address: Address,
+    pub(super) nodes_registry: Nodes::NodesInstance<DynProvider>,
     pub(super) committee: Committee::CommitteeInstance<DynProvider>,
+    pub(super) staking: Staking::StakingInstance<DynProvider>,
+    pub(super) epochs: Epochs::EpochsInstance<DynProvider>,
+    pub(super) governance: Governance::GovernanceInstance<DynProvider>,
     pub(super) blobs: Blobs::BlobsInstance<DynProvider>,
     pub(super) money: TestStablecoin::TestStablecoinInstance<DynProvider>,
+    pub(super) floe: FloeToken::FloeTokenInstance<DynProvider>,
 }
 
 /// A provider that signs as `signer`.
@@ -72,7 +92,7 @@ pub(super) async fn mined(
         .get_receipt()
         .await
         .expect("the transaction is mined");
-    assert!(receipt.status(), "{} reverted", receipt.transaction_hash);
+    assert!(receipt.status(), "{} reverted after {} gas", receipt.transaction_hash, receipt.gas_used);
     receipt
 }
 
@@ -83,27 +103,39 @@ pub(super) fn refusal<E: SolError, T: std::fmt::Debug>(result: alloy::contract::
 }
 
 impl Deployment {
-    /// Deploys everything for `shards` shards; the owner gets a million test dollars and allows `Blobs` to take them.
+    /// Deploys everything for `shards` shards; the owner gets a million test dollars and allows `Blobs` to take them, and
+    /// `Staking` to take its FLOE.
     pub(super) async fn new(chain: &TestChain, shards: u16) -> Self {
         let signer: PrivateKeySigner = FUNDED_KEY.parse().expect("a key");
+        let options = DeployOptions {
+            n_shards: shards,
+            epoch_duration_secs: HOUR,
+            storage_price: STORAGE_PRICE.into(),
+            write_price: WRITE_PRICE.into(),
+            max_epochs_ahead: MAX_EPOCHS_AHEAD,
+        };
+        let wallet = Wallet::from_key_hex(FUNDED_KEY).expect("a key");
+        let at = deploy::deploy(&chain.rpc_url, &wallet, &options).await.expect("deployed");
         let owner = provider(&chain.rpc_url, &signer);
-        let owner_address = signer.address();
-        let committee = Committee::deploy(owner.clone(), owner_address, shards, HOUR).await.expect("deployed");
-        let money = TestStablecoin::deploy(owner.clone()).await.expect("deployed");
-        let blobs = Blobs::deploy(
-            owner.clone(),
-            *committee.address(),
-            *money.address(),
-            U256::from(STORAGE_PRICE),
-            U256::from(WRITE_PRICE),
-            MAX_EPOCHS_AHEAD,
-        )
-        .await
-        .expect("deployed");
+        let of = |address: floe_chain::Address| Address::from(*address.as_bytes());
+        let net = Self {
+            rpc_url: chain.rpc_url.clone(),
+            owner_address: signer.address(),
+            nodes_registry: Nodes::new(of(at.nodes), owner.clone()),
+            committee: Committee::new(of(at.committee), owner.clone()),
+            staking: Staking::new(of(at.staking), owner.clone()),
+            epochs: Epochs::new(of(at.epochs), owner.clone()),
+            governance: Governance::new(of(at.governance), owner.clone()),
+            blobs: Blobs::new(of(at.blobs), owner.clone()),
+            money: TestStablecoin::new(of(at.payment_token), owner.clone()),
+            floe: FloeToken::new(of(at.floe_token), owner.clone()),
+            owner,
+        };
         let fortune = U256::from(1_000_000_000_000_u64);
-        mined(money.mint(owner_address, fortune).send().await).await;
-        mined(money.approve(*blobs.address(), fortune).send().await).await;
-        Self { rpc_url: chain.rpc_url.clone(), owner, owner_address, committee, blobs, money }
+        mined(net.money.mint(net.owner_address, fortune).send().await).await;
+        mined(net.money.approve(*net.blobs.address(), fortune).send().await).await;
+        mined(net.floe.approve(*net.staking.address(), U256::MAX).send().await).await;
+        net
     }
 
     /// Ether for `accounts`.
@@ -114,15 +146,26 @@ impl Deployment {
         }
     }
 
-    /// The committee as `signer` calls it.
-    pub(super) fn committee_as(&self, signer: &PrivateKeySigner) -> Committee::CommitteeInstance<DynProvider> {
-        Committee::new(*self.committee.address(), provider(&self.rpc_url, signer))
+    /// The registry as `signer` calls it.
+    pub(super) fn nodes_as(&self, signer: &PrivateKeySigner) -> Nodes::NodesInstance<DynProvider> {
+        Nodes::new(*self.nodes_registry.address(), provider(&self.rpc_url, signer))
+    }
+
+    /// The clock as `signer` calls it.
+    pub(super) fn epochs_as(&self, signer: &PrivateKeySigner) -> Epochs::EpochsInstance<DynProvider> {
+        Epochs::new(*self.epochs.address(), provider(&self.rpc_url, signer))
+    }
+
+    /// Stakes whole FLOE of the owner with a node; gives the position's number.
+    pub(super) async fn stake(&self, node: U256, floe: u64) -> U256 {
+        let receipt = mined(self.staking.stake(node, tokens(floe)).gas(500_000).send().await).await;
+        receipt.decoded_log::<Staking::Staked>().expect("it is announced").positionId
     }
 
     /// What the proof of possession of `account` has to say now.
     pub(super) async fn possession(&self, account: Address) -> Possession {
-        let epoch = self.committee.currentEpoch().call().await.expect("a view");
-        Possession { epoch, account, chain_id: CHAIN_ID, registry: *self.committee.address() }
+        let epoch = self.epochs.currentEpoch().call().await.expect("a view");
+        Possession { epoch, account, chain_id: CHAIN_ID, registry: *self.nodes_registry.address() }
     }
 
     /// Registers `count` nodes, with numbers in ascending order.
@@ -132,13 +175,14 @@ impl Deployment {
         let epoch = self.possession(self.owner_address).await.epoch;
         let nodes = join_all(signers.into_iter().enumerate().map(async |(i, signer)| {
             let key = signing::secret_key(&format!("node {i}"));
-            let registry = *self.committee.address();
+            let registry = *self.nodes_registry.address();
             let possession = Possession { epoch, account: signer.address(), chain_id: CHAIN_ID, registry };
-            let committee = self.committee_as(&signer);
-            let (name, url) = (format!("node-{i}"), format!("http://127.0.0.1:{}", 9000 + i));
-            let register = committee.registerNode(name, url, signing::g1(&key.sk_to_pk()), possession.prove(&key));
+            let registry = self.nodes_as(&signer);
+            let described = description(&format!("node-{i}"), &format!("http://127.0.0.1:{}", 9000 + i));
+            let (point, proof) = (signing::g1(&key.sk_to_pk()), possession.prove(&key));
+            let register = registry.registerNode(described, point, proof, COMMISSION_BPS, votes());
             let receipt = mined(register.gas(1_000_000).send().await).await;
-            let event = receipt.decoded_log::<Committee::NodeRegistered>().expect("the node is announced");
+            let event = receipt.decoded_log::<Nodes::NodeRegistered>().expect("the node is announced");
             TestNode { id: event.nodeId, signer, key }
         }));
         let mut nodes = nodes.await;
@@ -161,22 +205,33 @@ impl std::ops::Deref for Network {
     }
 }
 
-/// The owners of the shards when member i holds the next `weights[i]` of them.
-pub(super) fn shard_owners(weights: &[u16]) -> Bytes {
-    (0_u16..)
-        .zip(weights)
-        .flat_map(|(member, &weight)| std::iter::repeat_n(member.to_be_bytes(), weight.into()))
-        .flatten()
-        .collect()
+/// What a node says of itself.
+pub(super) fn description(name: &str, url: &str) -> Nodes::Description {
+    Nodes::Description { name: name.to_owned(), url: url.to_owned(), networkKey: Bytes::new(), metadata: String::new() }
+}
+
+/// What every test node votes for at first.
+pub(super) fn votes() -> Nodes::Votes {
+    Nodes::Votes { capacity: 1 << 40, storagePrice: U96::from(STORAGE_PRICE), writePrice: U96::from(WRITE_PRICE) }
+}
+
+/// Whole FLOE.
+pub(super) fn tokens(floe: u64) -> U96 {
+    U96::from(floe) * U96::from(10_u64.pow(18))
 }
 
 impl Network {
-    /// Deploys, registers and launches a committee with one member for each of `weights`.
+    /// Deploys, registers and launches a committee with one member for each of `weights`, whose stake is such that they get
+    /// as many shards.
     pub(super) async fn launch(chain: &TestChain, weights: &[u16]) -> Self {
         let contracts = Deployment::new(chain, weights.iter().sum()).await;
         let nodes = contracts.register_nodes(weights.len()).await;
-        let ids = nodes.iter().map(|node| node.id).collect();
-        mined(contracts.committee.launch(ids, shard_owners(weights)).send().await).await;
+        for (node, weight) in nodes.iter().zip(weights) {
+            contracts.stake(node.id, u64::from(*weight) * STAKE_PER_SHARD).await;
+        }
+        mined(contracts.epochs.launch().gas(TRANSACTION_GAS_MAX).send().await).await;
+        let committee = contracts.committee.members(1).call().await.expect("launched");
+        assert_eq!(committee.weights, weights, "shards follow stake, unless one node has too much");
         Self { contracts, nodes }
     }
 
@@ -187,7 +242,7 @@ impl Network {
     }
 
     pub(super) async fn epoch(&self) -> u32 {
-        self.committee.currentEpoch().call().await.expect("a view")
+        self.epochs.currentEpoch().call().await.expect("a view")
     }
 
     /// Registers a blob whose root follows from `seed`; gives its id and the object's number.
@@ -205,12 +260,43 @@ impl Network {
         mined(self.blobs.certify(object, bitmap, signature).send().await).await
     }
 
-    /// Lets the current epoch pass, and begins the next.
+    /// Lets half an epoch pass, and fixes the next committee.
+    pub(super) async fn select_next(&self) -> TransactionReceipt {
+        self.pass(HOUR / 2).await;
+        mined(self.epochs.selectNext().gas(TRANSACTION_GAS_MAX).send().await).await
+    }
+
+    /// Lets the other half pass, and begins the next epoch.
+    pub(super) async fn begin_next(&self) -> TransactionReceipt {
+        self.pass(HOUR / 2).await;
+        mined(self.epochs.beginNext().gas(TRANSACTION_GAS_MAX).send().await).await
+    }
+
+    /// Members report until the change is complete.
+    pub(super) async fn sync(&self) {
+        let epoch = self.epoch().await;
+        let members = self.committee.members(epoch).call().await.expect("a committee");
+        for (id, _) in members.nodeIds.iter().zip(&members.weights) {
+            if self.epochs.clock().call().await.expect("a view").phase != SYNC {
+                return;
+            }
+            let node = self.nodes.iter().find(|node| node.id == *id).expect("one of the test's nodes");
+            mined(self.epochs_as(&node.signer).epochSyncDone(epoch).send().await).await;
+        }
+    }
+
+    /// Lets the current epoch pass, and begins the next. The change is complete at the end.
     pub(super) async fn next_epoch(&self) {
-        for (method, params) in [("evm_increaseTime", json!([HOUR])), ("evm_mine", json!([]))] {
+        self.select_next().await;
+        self.begin_next().await;
+        self.sync().await;
+    }
+
+    /// Moves the chain's clock.
+    pub(super) async fn pass(&self, seconds: u64) {
+        for (method, params) in [("evm_increaseTime", json!([seconds])), ("evm_mine", json!([]))] {
             let answer = rpc(&self.rpc_url, method, params).await;
             assert!(answer["error"].is_null(), "{method}: {answer}");
         }
-        mined(self.committee.advanceEpoch().send().await).await;
     }
 }

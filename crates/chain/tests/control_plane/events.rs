@@ -3,7 +3,7 @@
 use floe_chain::{ChainConfig, ControlPlane as _, EventCursor, EventItem, EventKind, EvmChain};
 use floe_protocol::Epoch;
 
-use super::network::{Network, OPTIONS, all_events, new_blob, next, next_event};
+use super::network::{Network, all_events, new_blob, next, next_event, wallet};
 use crate::support::chains;
 
 fn label(kind: &EventKind) -> &'static str {
@@ -11,6 +11,10 @@ fn label(kind: &EventKind) -> &'static str {
         EventKind::NodeRegistered { .. } => "node",
         EventKind::NodeUrlChanged { .. } => "url",
         EventKind::EpochChanged { .. } => "epoch",
+        EventKind::EpochChangeDone { .. } => "done",
+        EventKind::CommitteeSelected { .. } => "selected",
+        EventKind::ShardsReceived { .. } => "received",
+        EventKind::NodeKeyAnnounced { .. } => "key",
         EventKind::BlobRegistered { .. } => "registered",
         EventKind::BlobCertified { .. } => "certified",
         EventKind::BlobInvalidated { .. } => "invalid",
@@ -26,16 +30,20 @@ async fn in_order_and_resumable_from_every_cursor() {
         let registered = control.register_blobs(&blobs).await.unwrap();
         let certificate = network.certificate(blobs[2].blob_id).await;
         control.certify_blob(registered[2].object.object_id, &certificate).await.unwrap();
-        network.chain.increase_time(OPTIONS.epoch_duration_secs).await;
-        assert!(control.advance_epoch_if_due().await.unwrap());
+        network.next_epoch(&control).await;
+        let member = network.connect_as(Some(wallet(1))).await;
+        assert!(member.report_synced(Epoch(2)).await.unwrap());
 
         let (events, end) = all_events(&control, EventCursor::default()).await;
         let labels: Vec<_> = events.iter().map(|event| label(&event.kind)).collect();
-        let expected = [vec!["node"; 4], vec!["epoch"], vec!["registered"; 6], vec!["certified", "epoch"]].concat();
+        let expected = [vec!["node"; 4], vec!["selected", "epoch", "done"], vec!["registered"; 6]].concat();
+        let expected = [expected, vec!["certified", "selected", "epoch", "received"]].concat();
         assert_eq!(labels, expected, "{}", network.chain.name);
         assert!(events.is_sorted_by(|a, b| a.cursor < b.cursor));
-        let last = &events.last().unwrap().kind;
-        assert!(matches!(last, EventKind::EpochChanged { epoch: Epoch(2), started_at } if *started_at > 0));
+        let [.., begun, received] = &events[..] else { panic!("{events:?}") };
+        assert!(matches!(&begun.kind, EventKind::EpochChanged { epoch: Epoch(2), started_at } if *started_at > 0));
+        let expected = EventKind::ShardsReceived { epoch: Epoch(2), node_id: network.nodes[0] };
+        assert_eq!(received.kind, expected);
         for r in &registered {
             let expected = EventKind::BlobRegistered { object: r.object.clone(), cost: r.cost };
             assert!(events.iter().any(|event| event.kind == expected && event.tx == r.tx));

@@ -89,7 +89,7 @@ async fn limits_refusals_and_lost_answers_are_got_over() {
 
         let (expected, end) = all_events(&direct, EventCursor::default()).await;
         // Sent again where the answer was lost, but never twice.
-        assert_eq!(expected.len(), 4 + 1 + 12 + 1, "{}", network.chain.name);
+        assert_eq!(expected.len(), 4 + 3 + 12 + 1, "{}", network.chain.name);
         assert_eq!(all_events(&control, EventCursor::default()).await, (expected, end), "{}", network.chain.name);
     }
 }

@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use floe_chain::{
-    Address, ChainConfig, ChainError, ChainEvent, ContractAddresses, ControlPlane as _, EventCursor, EventItem,
-    EventStream, EvmChain, RegisterBlob, Wallet,
-    deploy::{self, DeployOptions},
+    Address, ChainConfig, ChainError, ChainEvent, ContractAddresses, ControlPlane as _, EpochStep, EventCursor,
+    EventItem, EventStream, EvmChain, RegisterBlob, Wallet,
+    deploy::{self, DeployOptions, NewNode},
 };
 use floe_protocol::{
-    BlobId, Certificate, ConfirmationCollector, EncodingType, NodeId, ShardIndex,
+    BlobId, Certificate, ConfirmationCollector, EncodingType, NodeId,
     bls::SecretKey,
     message::{Message as _, Persistence, StorageConfirmation},
 };
@@ -16,8 +16,10 @@ use futures::StreamExt as _;
 
 use crate::support::{DEV_KEYS, TestChain};
 
-/// Shards of the four nodes.
-pub(super) const SHARDS: [&[u16]; 4] = [&[0, 4, 8], &[1, 5, 9], &[2, 6], &[3, 7]];
+/// Shards of the four nodes, who have equal stake.
+pub(super) const SHARDS: [&[u16]; 4] = [&[0, 1, 2], &[3, 4, 5], &[6, 7], &[8, 9]];
+/// Stake of each node: a thousand FLOE.
+const STAKE: u128 = 1_000 * 10_u128.pow(18);
 pub(super) const OPTIONS: DeployOptions = DeployOptions {
     n_shards: 10,
     epoch_duration_secs: 3600,
@@ -49,10 +51,13 @@ impl Network {
             let (name, url) = (format!("node-{index}"), format!("http://127.0.0.1:{}", 9000 + index));
             let account = wallet(index + 1);
             let url_of_chain = &network.chain.rpc_url;
-            let id = deploy::register_node(url_of_chain, &contracts, &account, &key, &name, &url).await.unwrap();
+            let node = NewNode { name, url, ..NewNode::default() };
+            let id = deploy::register_node(url_of_chain, &contracts, &account, &key, &node).await.unwrap();
             network.keys.push(key);
             network.nodes.push(id);
         }
+        let (url, owner) = (&network.chain.rpc_url, &network.owner);
+        deploy::stake(url, &contracts, owner, &network.nodes, STAKE).await.unwrap();
         network
     }
 
@@ -60,14 +65,17 @@ impl Network {
     pub(super) async fn launch(chain: TestChain) -> Self {
         let network = Self::prepare(chain).await;
         let (url, contracts, owner) = (&network.chain.rpc_url, &network.contracts, &network.owner);
-        deploy::launch(url, contracts, owner, &network.seats()).await.unwrap();
+        deploy::launch(url, contracts, owner).await.unwrap();
         deploy::mint_test_money(url, contracts, owner, owner.address(), 1_000_000_000).await.unwrap();
         network
     }
 
-    pub(super) fn seats(&self) -> Vec<(NodeId, Vec<ShardIndex>)> {
-        let shards = SHARDS.iter().map(|shards| shards.iter().map(|shard| ShardIndex::new(*shard)).collect());
-        self.nodes.iter().copied().zip(shards).collect()
+    /// Lets the current epoch pass: the next committee is selected, and takes over.
+    pub(super) async fn next_epoch(&self, control: &EvmChain) {
+        for step in [EpochStep::CommitteeSelected, EpochStep::EpochBegun] {
+            self.chain.increase_time(OPTIONS.epoch_duration_secs / 2).await;
+            assert_eq!(control.advance_epoch_if_due().await.unwrap(), Some(step));
+        }
     }
 
     pub(super) fn config(&self) -> ChainConfig {

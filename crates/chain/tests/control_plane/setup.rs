@@ -1,7 +1,10 @@
 //! Deployment, nodes and the first committee.
 
-use floe_chain::{ChainError, ControlPlane as _, EvmChain, deploy};
-use floe_protocol::{Epoch, ShardIndex};
+use floe_chain::{
+    ChainError, ControlPlane as _, EvmChain,
+    deploy::{self, NewNode},
+};
+use floe_protocol::Epoch;
 
 use super::network::{Network, OPTIONS, SHARDS, wallet};
 use crate::support::{CHAIN_ID, chains};
@@ -17,7 +20,7 @@ async fn a_network_is_deployed_joined_and_launched() {
 
         let moved = "http://127.0.0.1:9999";
         deploy::set_node_url(&url, &network.contracts, &wallet(1), network.nodes[0], moved).await.unwrap();
-        deploy::launch(&url, &network.contracts, &network.owner, &network.seats()).await.unwrap();
+        deploy::launch(&url, &network.contracts, &network.owner).await.unwrap();
 
         let info = control.network().await.unwrap();
         assert_eq!((info.epoch, info.n_shards, info.chain_id), (Epoch(1), OPTIONS.n_shards, CHAIN_ID));
@@ -49,21 +52,22 @@ async fn the_contracts_refuse_by_name() {
             other => panic!("{other}"),
         };
 
-        let again = deploy::register_node(url, contracts, &wallet(1), &network.keys[0], "again", "http://x").await;
+        let node = NewNode { name: "again".to_owned(), url: "http://x".to_owned(), ..NewNode::default() };
+        let again = deploy::register_node(url, contracts, &wallet(1), &network.keys[0], &node).await;
         assert_eq!(refused(again.unwrap_err()).0, "AccountHasNode");
-        let stolen = deploy::register_node(url, contracts, &wallet(6), &network.keys[0], "thief", "http://x").await;
+        let stolen = deploy::register_node(url, contracts, &wallet(6), &network.keys[0], &node).await;
         assert_eq!(refused(stolen.unwrap_err()), ("KeyTaken".to_owned(), "nodeId: 1".to_owned()));
         let foreign = deploy::set_node_url(url, contracts, &wallet(2), network.nodes[0], "http://x").await;
-        assert_eq!(refused(foreign.unwrap_err()).0, "NotNodeAccount");
-        let stranger = deploy::launch(url, contracts, &wallet(3), &network.seats()).await;
+        assert_eq!(refused(foreign.unwrap_err()).0, "Unauthorized");
+        let stranger = deploy::launch(url, contracts, &wallet(3)).await;
         let (name, detail) = refused(stranger.unwrap_err());
-        assert_eq!(name, "NotOwner");
+        assert_eq!(name, "Unauthorized");
         assert!(detail.contains(&wallet(3).address().to_string().to_lowercase()), "{detail}");
 
-        let mut seats = network.seats();
-        seats[0].1.push(ShardIndex::new(1));
-        let doubled = deploy::launch(url, contracts, &network.owner, &seats).await;
-        assert!(matches!(doubled, Err(ChainError::InvalidArgument { .. })));
+        let dust = deploy::stake(url, contracts, &network.owner, &network.nodes[..1], 1).await;
+        assert_eq!(refused(dust.unwrap_err()).0, "StakeTooSmall");
+        let endless = deploy::stake(url, contracts, &network.owner, &network.nodes[..1], u128::MAX).await;
+        assert!(matches!(endless, Err(ChainError::InvalidArgument { .. })));
     }
 }
 

@@ -7,8 +7,8 @@ use std::{
 
 use async_trait::async_trait;
 use floe_chain::{
-    Address, Balances, BlobObject, ChainError, ChainEvent, ControlPlane, EventCursor, EventKind, EventStream,
-    NetworkInfo, RegisterBlob, Registered, TxHash,
+    Address, Balances, BlobObject, ChainError, ChainEvent, ControlPlane, EpochPhase, EpochStep, EventCursor, EventKind,
+    EventStream, NetworkInfo, RegisterBlob, Registered, TxHash,
 };
 use floe_protocol::{Certificate, Committee, Epoch, ObjectId};
 use floe_redstuff::{BlobId, EncodingType};
@@ -164,6 +164,8 @@ impl ControlPlane for MemoryChain {
             epoch: state.committee.epoch(),
             epoch_started_at: 1,
             epoch_duration_secs: 3600,
+            phase: EpochPhase::Done,
+            next_step_at: 1,
             max_epochs_ahead: 53,
             storage_price: 1,
             write_price: 1,
@@ -223,7 +225,16 @@ impl ControlPlane for MemoryChain {
         Ok(self.up()?.certified.get(blob).cloned())
     }
 
-    async fn advance_epoch_if_due(&self) -> Result<bool, ChainError> {
+    async fn committee_of(&self, epoch: Epoch) -> Result<Option<Committee>, ChainError> {
+        let committee = self.up()?.committee.clone();
+        Ok((committee.epoch() == epoch).then_some(committee))
+    }
+
+    async fn advance_epoch_if_due(&self) -> Result<Option<EpochStep>, ChainError> {
+        Ok(None)
+    }
+
+    async fn report_synced(&self, _: Epoch) -> Result<bool, ChainError> {
         Ok(false)
     }
 

@@ -89,6 +89,10 @@ fn apply_kind<K: Kv>(kv: &mut Overlay<'_, K>, event: &ChainEvent, effects: &mut 
             effects.epoch_changed = true;
         }
         EventKind::NodeRegistered { .. } | EventKind::NodeUrlChanged { .. } => effects.members_changed = true,
+        EventKind::NodeKeyAnnounced { .. }
+        | EventKind::CommitteeSelected { .. }
+        | EventKind::ShardsReceived { .. }
+        | EventKind::EpochChangeDone { .. } => {}
         EventKind::BlobRegistered { object, .. } => {
             let claim = Claim { end: object.end_epoch.0, event: source };
             update(kv, &object.blob_id, |record| record.register(now, object.size, claim))?;

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use floe_chain::{
-    Address, Balances, BlobObject, ChainError, ChainEvent, ControlPlane, EventCursor, EventItem, EventKind,
-    EventStream, NetworkInfo, RegisterBlob, Registered, TxHash,
+    Address, Balances, BlobObject, ChainError, ChainEvent, ControlPlane, EpochPhase, EpochStep, EventCursor, EventItem,
+    EventKind, EventStream, NetworkInfo, RegisterBlob, Registered, TxHash,
 };
 use floe_protocol::{Certificate, Committee, Epoch, ObjectId};
 use floe_redstuff::{BlobId, EncodingType, VerifiedMetadata};
@@ -19,6 +19,8 @@ pub struct TestChain {
     /// Items so far; followers wait for it to grow.
     length: watch::Sender<usize>,
     pub advances: AtomicU64,
+    /// The latest epoch that a node reported its shards for.
+    pub synced: AtomicU32,
 }
 
 struct State {
@@ -34,8 +36,12 @@ impl TestChain {
     /// A launched network in epoch 1.
     pub fn new(committee: Committee) -> Arc<Self> {
         let state = State { committee, block: 0, items: Vec::new(), canonical: Vec::new(), down: false };
-        let chain =
-            Arc::new(Self { state: Mutex::new(state), length: watch::Sender::new(0), advances: AtomicU64::new(0) });
+        let chain = Arc::new(Self {
+            state: Mutex::new(state),
+            length: watch::Sender::new(0),
+            advances: AtomicU64::new(0),
+            synced: AtomicU32::new(0),
+        });
         chain.new_epoch(1);
         chain
     }
@@ -147,6 +153,8 @@ impl ControlPlane for Handle {
             epoch: state.committee.epoch(),
             epoch_started_at: 1,
             epoch_duration_secs: 1,
+            phase: EpochPhase::Done,
+            next_step_at: 1,
             max_epochs_ahead: 50,
             storage_price: 1,
             write_price: 1,
@@ -181,9 +189,19 @@ impl ControlPlane for Handle {
         Ok(None)
     }
 
-    async fn advance_epoch_if_due(&self) -> Result<bool, ChainError> {
+    async fn committee_of(&self, epoch: Epoch) -> Result<Option<Committee>, ChainError> {
+        let committee = self.0.state.lock().committee.clone();
+        Ok((committee.epoch().0.abs_diff(epoch.0) <= 1).then(|| committee.with_epoch(epoch)))
+    }
+
+    async fn advance_epoch_if_due(&self) -> Result<Option<EpochStep>, ChainError> {
         self.0.advances.fetch_add(1, Ordering::Relaxed);
-        Ok(false)
+        Ok(None)
+    }
+
+    async fn report_synced(&self, epoch: Epoch) -> Result<bool, ChainError> {
+        self.0.synced.store(epoch.0, Ordering::Relaxed);
+        Ok(true)
     }
 
     async fn events(&self, after: EventCursor) -> Result<EventStream, ChainError> {

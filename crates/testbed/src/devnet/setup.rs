@@ -2,8 +2,11 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use floe_chain::{Address, Wallet, deploy};
-use floe_protocol::{NodeId, ShardIndex, bls};
+use floe_chain::{
+    Address, ChainConfig, ControlPlane as _, EvmChain, Wallet,
+    deploy::{self, NewNode, NodeVotes},
+};
+use floe_protocol::{NodeId, bls};
 
 use super::{ChainEntry, DevnetError, DevnetInfo, DevnetOptions, Layout, NodeEntry};
 use floe_config::write_secret;
@@ -12,10 +15,14 @@ const DEFAULT_NODES: u16 = 10;
 const DEFAULT_SHARDS: u16 = 100;
 const DEFAULT_EPOCH: Duration = Duration::from_secs(24 * 60 * 60);
 const MIN_SHARDS: u16 = 4;
+/// Most candidates for a committee.
+const MAX_NODES: u16 = 150;
 /// Prices in the six-decimal test stablecoin, per MiB of encoded length.
 const STORAGE_PRICE: u128 = 100;
 const WRITE_PRICE: u128 = 200;
 const MAX_EPOCHS_AHEAD: u32 = 53;
+/// FLOE for each node, as much as for any other, so that shards stay where they are: a million of 18 decimals.
+const NODE_STAKE: u128 = 1_000_000 * 10u128.pow(18);
 /// Native coin for the fees of each node: 10 coins of 18 decimals.
 const NODE_COINS: u128 = 10 * 10u128.pow(18);
 /// Test money for the client and for the gateway: a million coins of six decimals.
@@ -53,20 +60,14 @@ impl Plan {
         if plan.shards < MIN_SHARDS {
             return Err(DevnetError::BadPlan(format!("{} shards are too few: the code needs at least 4", plan.shards)));
         }
-        if plan.nodes == 0 || plan.nodes > plan.shards || plan.nodes > 250 {
-            let limit = plan.shards.min(250);
+        if plan.nodes == 0 || plan.nodes > plan.shards || plan.nodes > MAX_NODES {
+            let limit = plan.shards.min(MAX_NODES);
             return Err(DevnetError::BadPlan(format!("{} nodes: there can be 1 to {limit} here", plan.nodes)));
         }
         if plan.epoch < Duration::from_secs(1) {
             return Err(DevnetError::BadPlan("an epoch lasts at least one second".into()));
         }
         Ok(plan)
-    }
-
-    /// The shards of the `index`th node: contiguous, as even as can be.
-    fn shards_of(&self, index: u16) -> Vec<u16> {
-        let bound = |i: u16| u32::from(i) * u32::from(self.shards) / u32::from(self.nodes);
-        (bound(index)..bound(index + 1)).filter_map(|s| u16::try_from(s).ok()).collect()
     }
 }
 
@@ -95,20 +96,28 @@ pub(super) async fn create(layout: &Layout, plan: &Plan, chain: SocketAddr) -> R
     }
 
     let mut nodes = Vec::with_capacity(plan.nodes.into());
-    let mut members = Vec::with_capacity(plan.nodes.into());
+    let mut ids = Vec::with_capacity(plan.nodes.into());
     for index in 0..plan.nodes {
         let name = format!("node-{index}");
         std::fs::create_dir_all(layout.node_dir(&name))?;
         let (account, protocol) = node_keys(layout, &name)?;
         fund(&chain.url, &owner, account.address()).await?;
         // The real address is set when the node starts; until then nobody can call it.
-        let node_id =
-            deploy::register_node(&chain.url, &contracts, &account, &protocol, &name, "http://127.0.0.1:0").await?;
-        let shards = plan.shards_of(index);
-        members.push((node_id, shards.iter().copied().map(ShardIndex::new).collect::<Vec<_>>()));
-        nodes.push(entry(layout, name, node_id, shards));
+        let url = "http://127.0.0.1:0".to_owned();
+        let votes = NodeVotes { storage_price: STORAGE_PRICE, write_price: WRITE_PRICE, ..NodeVotes::default() };
+        let node = NewNode { name: name.clone(), url, votes, ..NewNode::default() };
+        let node_id = deploy::register_node(&chain.url, &contracts, &account, &protocol, &node).await?;
+        ids.push(node_id);
+        nodes.push(entry(layout, name, node_id));
     }
-    deploy::launch(&chain.url, &contracts, &owner, &members).await?;
+    deploy::stake(&chain.url, &contracts, &owner, &ids, NODE_STAKE).await?;
+    deploy::launch(&chain.url, &contracts, &owner).await?;
+    let reader = EvmChain::connect(ChainConfig::new(&chain.url, contracts), None).await?;
+    let committee = reader.committee().await?;
+    for (entry, id) in nodes.iter_mut().zip(&ids) {
+        let member = committee.index_of(id).and_then(|index| committee.member(index));
+        entry.shards = member.map(|m| m.shards.iter().map(|shard| shard.get()).collect()).unwrap_or_default();
+    }
     Ok(DevnetInfo {
         pid: std::process::id(),
         dir: layout.dir().to_owned(),
@@ -145,7 +154,7 @@ fn random_scalar() -> Result<[u8; 32], DevnetError> {
     Ok(bytes)
 }
 
-fn entry(layout: &Layout, name: String, node_id: NodeId, shards: Vec<u16>) -> NodeEntry {
+fn entry(layout: &Layout, name: String, node_id: NodeId) -> NodeEntry {
     let mut entry = NodeEntry {
         name,
         node_id: node_id.to_number().unwrap_or(0),
@@ -154,7 +163,7 @@ fn entry(layout: &Layout, name: String, node_id: NodeId, shards: Vec<u16>) -> No
         data_dir: Default::default(),
         config: Default::default(),
         log: Default::default(),
-        shards,
+        shards: Vec::new(),
     };
     layout.place(&mut entry);
     entry
@@ -177,17 +186,8 @@ mod tests {
     }
 
     #[test]
-    fn every_shard_has_one_node() {
-        for (nodes, shards) in [(10, 100), (3, 10), (7, 100), (4, 4), (10, 1000), (1, 4)] {
-            let plan = Plan::new(&options(nodes, shards), None).unwrap();
-            let all: Vec<u16> = (0..nodes).flat_map(|i| plan.shards_of(i)).collect();
-            assert_eq!(all, (0..shards).collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
     fn impossible_networks_are_refused() {
-        for (nodes, shards) in [(0, 10), (5, 4), (2, 3)] {
+        for (nodes, shards) in [(0, 10), (5, 4), (2, 3), (151, 1000)] {
             assert_eq!(Plan::new(&options(nodes, shards), None).unwrap_err().code(), "DEVNET-BAD-PLAN");
         }
     }

@@ -1,0 +1,171 @@
+//! Setting a network up: contracts, nodes, the first committee, and test money.
+//!
+//! Each function stands alone and is one or a few transactions; it returns when they are in a block.
+//!
+//! ```no_run
+//! use floe_chain::{Wallet, deploy::{self, DeployOptions}};
+//!
+//! # async fn example() -> Result<(), floe_chain::ChainError> {
+//! let owner = Wallet::from_key_file("owner.key")?;
+//! let contracts = deploy::deploy("http://127.0.0.1:8545", &owner, &DeployOptions::default()).await?;
+//! deploy::mint_test_money("http://127.0.0.1:8545", &contracts, &owner, owner.address(), 1_000_000_000).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod nodes;
+mod plan;
+
+use std::sync::Arc;
+
+use alloy::{
+    primitives::{Bytes, U256},
+    sol_types::{SolCall, SolConstructor},
+};
+
+pub use self::nodes::{NewNode, NodeVotes, register_node, set_node_url, stake};
+use self::plan::{Part, Places};
+use crate::{
+    Address, ChainError, ContractAddresses, Wallet,
+    bindings::{Blobs, Deployer, Epochs, FloeProxy, FloeToken, TestStablecoin},
+    rpc::Rpc,
+    send::{Call, Mined, Sender},
+};
+
+/// The rules and prices of a new network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeployOptions {
+    /// Number of shards of every blob; at least 4.
+    pub n_shards: u16,
+    /// How long an epoch lasts at least, in seconds.
+    pub epoch_duration_secs: u64,
+    /// Smallest units of the payment token per MiB of encoded length and epoch.
+    pub storage_price: u128,
+    /// Smallest units of the payment token per MiB of encoded length, once.
+    pub write_price: u128,
+    /// How many epochs can be paid for ahead at most.
+    pub max_epochs_ahead: u32,
+}
+
+impl Default for DeployOptions {
+    /// 100 shards, epochs of a day, and prices that one sees in a balance without running out of test money.
+    fn default() -> Self {
+        Self {
+            n_shards: 100,
+            epoch_duration_secs: 24 * 60 * 60,
+            storage_price: 100,
+            write_price: 200,
+            max_epochs_ahead: 53,
+        }
+    }
+}
+
+/// Creates the contracts of a new network, with test money as its payment token. All FLOE goes to the wallet, which is
+/// also the one that may [`launch`].
+///
+/// # Errors
+/// As any transaction: [`ChainError::InsufficientFunds`], [`ChainError::Reverted`] (a rule is out of range),
+/// [`ChainError::Unreachable`] and others.
+pub async fn deploy(rpc_url: &str, wallet: &Wallet, options: &DeployOptions) -> Result<ContractAddresses, ChainError> {
+    let setup = Setup::new(rpc_url, wallet).await?;
+    let owner = wallet.address().evm();
+    let floe = FloeToken::constructorCall { holder: owner };
+    let (floe_token, first_block) = setup.create(&FloeToken::BYTECODE, &floe).await?;
+    let (payment_token, _) = setup.create(&TestStablecoin::BYTECODE, &TestStablecoin::constructorCall {}).await?;
+    let (deployer, _) = setup.create(&Deployer::BYTECODE, &Deployer::constructorCall { owner_: owner }).await?;
+
+    let places = Places::of(deployer);
+    for part in Part::ALL {
+        let code = part.creation_code(&places, owner, payment_token.evm(), floe_token.evm(), options);
+        setup.call(deployer, &Deployer::createCall { code }).await?;
+        let proxy = FloeProxy::constructorCall { implementation: places.code(part) };
+        setup.call(deployer, &Deployer::createCall { code: plan::creation(&FloeProxy::BYTECODE, &proxy) }).await?;
+    }
+    let prices = Blobs::constructorCall {
+        committee_: places.proxy(Part::Committee),
+        paymentToken_: payment_token.evm(),
+        storagePrice_: U256::from(options.storage_price),
+        writePrice_: U256::from(options.write_price),
+        maxEpochsAhead_: options.max_epochs_ahead,
+    };
+    let (blobs, _) = setup.create(&Blobs::BYTECODE, &prices).await?;
+    let proxy = |part| Address::from_evm(places.proxy(part));
+    Ok(ContractAddresses {
+        committee: proxy(Part::Committee),
+        nodes: proxy(Part::Nodes),
+        staking: proxy(Part::Staking),
+        epochs: proxy(Part::Epochs),
+        governance: proxy(Part::Governance),
+        blobs,
+        payment_token,
+        floe_token,
+        first_block,
+    })
+}
+
+/// Selects the first committee from the stake of the registered nodes, and begins epoch 1. The wallet that deployed may
+/// once.
+///
+/// # Errors
+/// [`ChainError::Reverted`] for another account, a second time, or if no node has stake.
+pub async fn launch(rpc_url: &str, contracts: &ContractAddresses, owner: &Wallet) -> Result<(), ChainError> {
+    let setup = Setup::new(rpc_url, owner).await?;
+    setup.call(contracts.epochs, &Epochs::launchCall {}).await.map(drop)
+}
+
+/// Creates test money, which anyone can, on a network whose payment token is the test coin.
+///
+/// # Errors
+/// [`ChainError::Reverted`] if the payment token is another one.
+pub async fn mint_test_money(
+    rpc_url: &str,
+    contracts: &ContractAddresses,
+    payer: &Wallet,
+    to: Address,
+    amount: u128,
+) -> Result<(), ChainError> {
+    let setup = Setup::new(rpc_url, payer).await?;
+    let call = TestStablecoin::mintCall { account: to.evm(), amount: U256::from(amount) };
+    setup.call(contracts.payment_token, &call).await.map(drop)
+}
+
+/// Sends some of the chain's own coin, so that the receiver can pay for gas.
+///
+/// # Errors
+/// [`ChainError::InsufficientFunds`] with the amounts.
+pub async fn send_native(rpc_url: &str, from: &Wallet, to: Address, wei: u128) -> Result<(), ChainError> {
+    let setup = Setup::new(rpc_url, from).await?;
+    setup.sender.send(&Call { to: Some(to), data: Bytes::new(), value: wei }).await.map(drop)
+}
+
+/// A connection for a few transactions.
+struct Setup {
+    rpc: Rpc,
+    chain_id: u64,
+    sender: Arc<Sender>,
+}
+
+impl Setup {
+    async fn new(rpc_url: &str, wallet: &Wallet) -> Result<Self, ChainError> {
+        let rpc = Rpc::new(rpc_url)?;
+        let chain_id = rpc.chain_id().await?;
+        let poll = std::time::Duration::from_millis(if rpc.is_local() { 50 } else { 1000 });
+        let sender = Sender::new(rpc.clone(), wallet.clone(), chain_id, 0, poll);
+        Ok(Self { rpc, chain_id, sender })
+    }
+
+    async fn call(&self, to: Address, call: &impl SolCall) -> Result<Mined, ChainError> {
+        self.sender.send(&Call::contract(to, call)).await
+    }
+
+    /// Creates a contract; its address and the block it is in.
+    async fn create(&self, code: &[u8], arguments: &impl SolConstructor) -> Result<(Address, u64), ChainError> {
+        let data = plan::creation(code, arguments);
+        let mined = self.sender.send(&Call { to: None, data, value: 0 }).await?;
+        let created = mined.receipt.contract_address.ok_or_else(|| ChainError::BadAnswer {
+            method: "eth_getTransactionReceipt",
+            detail: "no address of the created contract".to_owned(),
+        })?;
+        Ok((Address::from_evm(created), mined.receipt.block_number))
+    }
+}

@@ -22,7 +22,7 @@ GOALS = {
     "rebuild the pairs of a node": {"1MiB": (4, 7), "32MiB": (4, 7)},
 }
 SMALL = [4, 5, 7, 10, 16, 31]
-SMALL_SIZES = ["1KiB", "64KiB", "1MiB", "15MiB"]
+SMALL_SIZES = ["1KiB", "64KiB", "1MiB", "largest"]
 
 
 def bench(floe, shards, size, threads, runs, level=None):
@@ -36,6 +36,12 @@ def bench(floe, shards, size, threads, runs, level=None):
     if done.returncode:
         sys.exit(done.stdout + done.stderr)
     return json.loads(done.stdout)
+
+
+def largest(shards):
+    """Bytes of the largest blob that fits."""
+    faulty = (shards - 1) // 3
+    return (shards - 2 * faulty) * (shards - faulty) * 65534
 
 
 def row(cells):
@@ -86,7 +92,7 @@ def small_networks(floe):
         for threads in (1, 2):
             cells = []
             for size in SMALL_SIZES:
-                report = bench(floe, shards, size, threads, 9)
+                report = bench(floe, shards, str(largest(shards)) if size == "largest" else size, threads, 9)
                 if report is None:
                     cells.append("does not fit")
                     continue

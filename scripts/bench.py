@@ -101,13 +101,13 @@ def measure(floe, info, env, work, name, runs, gateway_too):
             ("encode", [floe, "blob-id", path, "--n-shards", str(info["nShards"]), "--json"]),
             ("store", [floe, "store", path, "--epochs", "2", "--json"]),
         ):
-            seconds, peak, out = timed(command, env)
+            seconds, mib, out = timed(command, env)
             samples[kind].append(seconds)
-            memory[kind] = max(memory[kind], peak)
+            memory[kind] = max(memory[kind], mib)
         identity = blob_id(json.loads(out)[0]["blobStoreResult"])
-        seconds, peak, _ = timed([floe, "read", identity, "-o", back, "--json"], env)
+        seconds, mib, _ = timed([floe, "read", identity, "-o", back, "--json"], env)
         samples["read"].append(seconds)
-        memory["read"] = max(memory["read"], peak)
+        memory["read"] = max(memory["read"], mib)
         check_same(path, back)
         if gateway_too:
             random_file(path, size)

@@ -122,7 +122,7 @@ pub(crate) struct StoreArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct MemoryArgs {
     /// About how much memory to take, such as 1GiB, whatever the size of the blob [default: the configured one, or
-    /// 512MiB]
+    /// 640MiB to store and 512MiB otherwise]
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory: Option<ByteSize>,
     /// Folder for what does not fit into it: files without names, up to 2.5 times the blob (and once for standard input).

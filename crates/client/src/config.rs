@@ -4,6 +4,9 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use floe_redstuff::MEMORY_CEILING_BYTES;
 
+/// Enough for 100 MiB with all slivers, in memory: [`StoreConfig::memory_ceiling_bytes`].
+const STORE_MEMORY_CEILING_BYTES: u64 = 640 << 20;
+
 /// Limits, deadlines and concurrency of a [`FloeClient`](crate::FloeClient).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientConfig {
@@ -102,7 +105,7 @@ impl Default for StoreConfig {
             tail_max: Duration::from_secs(120),
             tail_bytes_max: 8 << 30,
             epoch_changes_max: 4,
-            memory_ceiling_bytes: MEMORY_CEILING_BYTES as u64,
+            memory_ceiling_bytes: STORE_MEMORY_CEILING_BYTES,
             spool_dir: None,
         }
     }

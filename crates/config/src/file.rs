@@ -21,7 +21,7 @@ pub struct ClientFile {
     /// URL of a gateway of this network, for people and tools.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_url: Option<String>,
-    /// About how much memory one store or read may take; 512 MiB if it is left out.
+    /// About how much memory one store or read may take; 640 MiB and 512 MiB if it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<ByteSize>,
     /// Folder of the files, without names, that hold what does not fit into that; the system's folder for temporary files

@@ -1,8 +1,8 @@
 //! `floe gateway`
 
+use floe_client::StoreConfig;
 use floe_config::ByteSize;
 use floe_gateway::GatewayConfig;
-use floe_redstuff::MEMORY_CEILING_BYTES;
 
 use super::{chain::bind, shutdown_signal};
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 pub(crate) async fn run(global: &Global, args: GatewayArgs) -> Result<(), CliError> {
     // A single store takes no more than the configuration allows one, and no more than all may take.
     let file = network::client_file(global)?;
-    let one = file.memory.unwrap_or(ByteSize(MEMORY_CEILING_BYTES as u64)).min(args.memory);
+    let one = file.memory.unwrap_or(ByteSize(StoreConfig::default().memory_ceiling_bytes)).min(args.memory);
     let spool_dir = args.spool_dir.or(file.spool_dir);
     let mut config = GatewayConfig { memory_bytes_max: args.memory.0, ..GatewayConfig::default() };
     config.store.spool_dir.clone_from(&spool_dir);

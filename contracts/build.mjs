@@ -15,13 +15,13 @@ const artifactsDir = path.join(here, "artifacts");
 const sourceDirs = ["src", "examples", "testing"];
 // What is deployed; everything else is a library or an interface that lives inside these.
 const deployed = [
-  "Blobs", "Committee", "Deployer", "Economics", "Epochs", "FloeProxy", "FloeToken", "Governance", "Nodes", "Primitives", "ReleaseShelf",
-  "Staking", "TestStablecoin", "Till",
+  "Availability", "Blobs", "Committee", "Deployer", "Economics", "Editions", "Epochs", "FloeProxy", "FloeToken", "Governance", "Nodes",
+  "Primitives", "Staking", "Storage", "TestStablecoin", "Till",
 ];
 const settings = {
   evmVersion: "prague",
   viaIR: true,
-  optimizer: { enabled: true, runs: 10000 },
+  optimizer: { enabled: true, runs: 800 },
   metadata: { bytecodeHash: "none", appendCBOR: false },
   outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "storageLayout"] } },
 };

@@ -5,7 +5,8 @@ pragma solidity >=0.8.24;
 /// @notice Implemented by `Storage`, called by the contract that advances the epoch.
 interface IEpochMoney {
     /// @notice Closes the running epoch, once per change: burns its share, pays the rest out, and brings the votes into
-    ///         force, each moved by a bounded step at most.
+    ///         force, the first ones as
+    ///         they are, later ones moved by a bounded step at most.
     /// @param newEpoch the epoch that begins, one above the running one
     /// @param capacityBytes voted: encoded bytes that the network can hold
     /// @param storagePrice voted: per MiB of encoded length and epoch

@@ -19,6 +19,18 @@ sol!(
 
 sol!(
     #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
+    Storage,
+    "../../contracts/artifacts/Storage.json"
+);
+
+sol!(
+    #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
+    Availability,
+    "../../contracts/artifacts/Availability.json"
+);
+
+sol!(
+    #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
     FloeToken,
     "../../contracts/artifacts/FloeToken.json"
 );
@@ -27,6 +39,18 @@ sol!(
     #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
     TestStablecoin,
     "../../contracts/artifacts/TestStablecoin.json"
+);
+
+sol!(
+    #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
+    Deployer,
+    "../../contracts/artifacts/Deployer.json"
+);
+
+sol!(
+    #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
+    FloeProxy,
+    "../../contracts/artifacts/FloeProxy.json"
 );
 
 sol!(
@@ -51,16 +75,4 @@ sol!(
     #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
     Governance,
     "../../contracts/artifacts/Governance.json"
-);
-
-sol!(
-    #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
-    Deployer,
-    "../../contracts/artifacts/Deployer.json"
-);
-
-sol!(
-    #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
-    FloeProxy,
-    "../../contracts/artifacts/FloeProxy.json"
 );

@@ -22,6 +22,10 @@ pub struct ContractAddresses {
     pub governance: Address,
     /// Registration and certificates of blobs.
     pub blobs: Address,
+    /// Capacity, its price, and the money that was paid for it.
+    pub storage: Address,
+    /// Until when the network answers for which blobs.
+    pub availability: Address,
     /// The ERC-20 token that storage is paid in.
     #[serde(alias = "payment_token")]
     pub payment_token: Address,
@@ -98,6 +102,8 @@ mod tests {
             epochs: Address::from_bytes([7; 20]),
             governance: Address::from_bytes([8; 20]),
             blobs: Address::from_bytes([2; 20]),
+            storage: Address::from_bytes([5; 20]),
+            availability: Address::from_bytes([6; 20]),
             payment_token: Address::from_bytes([3; 20]),
             floe_token: Address::from_bytes([4; 20]),
             first_block: 7,

@@ -5,7 +5,7 @@ use floe_protocol::{Certificate, Committee, Epoch, ObjectId};
 use floe_redstuff::BlobId;
 
 use crate::{
-    Address, Balances, BlobObject, ChainError, ChainEvent, EpochStep, EventCursor, EventStream, NetworkInfo,
+    Address, Balances, BlobObject, ChainError, ChainEvent, EpochStep, EventCursor, EventStream, Extended, NetworkInfo,
     RegisterBlob, Registered, TxHash,
 };
 
@@ -37,8 +37,17 @@ pub trait ControlPlane: Send + Sync + 'static {
     /// The state of a registration; `None` if there is none of this id.
     async fn blob_object(&self, object: ObjectId) -> Result<Option<BlobObject>, ChainError>;
 
-    /// First epoch in which the certified blob is no longer paid for, also when that is past. `None`: never certified,
-    /// or invalid.
+    /// Registrations that an account owns now, the oldest first.
+    async fn owned_blobs(&self, owner: Address) -> Result<Vec<BlobObject>, ChainError>;
+
+    /// Pays for more epochs of a certified registration. Anyone with a wallet may.
+    async fn extend_blob(&self, object: ObjectId, epochs: u32) -> Result<Extended, ChainError>;
+
+    /// Deletes a deletable registration of the wallet's; its storage comes back as a resource.
+    async fn delete_blob(&self, object: ObjectId) -> Result<TxHash, ChainError>;
+
+    /// First epoch in which the certified blob is no longer paid for, also when that is past. Only registrations that
+    /// nobody can delete count. `None`: there is no certified one, or the blob is invalid.
     async fn available_until(&self, blob: &BlobId) -> Result<Option<Epoch>, ChainError>;
 
     /// The latest event that certified this blob; `None` where [`available_until`](Self::available_until) is `None`.

@@ -111,10 +111,36 @@ pub enum EventKind {
         blob_id: BlobId,
         /// For which registration.
         object_id: ObjectId,
+        /// Whether the registration can be deleted by its owner.
+        deletable: bool,
         /// The epoch of the certificate.
         certified_epoch: Epoch,
         /// First epoch in which this registration is no longer paid for.
         end_epoch: Epoch,
+    },
+    /// A certified registration lasts longer.
+    BlobExtended {
+        /// Which blob.
+        blob_id: BlobId,
+        /// Which registration.
+        object_id: ObjectId,
+        /// The epoch of its certificate, as before.
+        certified_epoch: Epoch,
+        /// First epoch in which it is no longer paid for, from now on.
+        end_epoch: Epoch,
+        /// Paid, in the payment token's smallest unit.
+        cost: u128,
+    },
+    /// A deletable registration was deleted by its owner.
+    BlobDeleted {
+        /// Which blob.
+        blob_id: BlobId,
+        /// Which registration.
+        object_id: ObjectId,
+        /// Until when it would have been paid for.
+        end_epoch: Epoch,
+        /// Whether it had a certificate.
+        was_certified: bool,
     },
     /// The committee vouched that a blob cannot be decoded.
     BlobInvalidated {

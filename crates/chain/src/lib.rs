@@ -62,6 +62,6 @@ pub use error::ChainError;
 pub use event::{ChainEvent, EventCursor, EventItem, EventKind, EventStream};
 pub use evm::EvmChain;
 pub use model::{
-    Balances, BlobObject, EpochPhase, EpochStep, NetworkInfo, RegisterBlob, Registered, STORAGE_UNIT_BYTES,
+    Balances, BlobObject, EpochPhase, EpochStep, Extended, NetworkInfo, RegisterBlob, Registered, STORAGE_UNIT_BYTES,
 };
 pub use wallet::Wallet;

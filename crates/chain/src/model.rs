@@ -1,6 +1,6 @@
 //! What the contracts hold, in the protocol's words.
 
-use floe_protocol::{Epoch, ObjectId};
+use floe_protocol::{Epoch, ObjectId, Persistence};
 use floe_redstuff::{BlobId, EncodingType};
 
 use crate::{Address, TxHash};
@@ -83,6 +83,8 @@ pub struct RegisterBlob {
     pub encoding_type: EncodingType,
     /// Paid for from the current epoch (included) for this many epochs; at least 1.
     pub epochs_ahead: u32,
+    /// Whether its owner may delete it before its end.
+    pub deletable: bool,
 }
 
 /// One registration of a blob. The same blob may be registered by several owners, or again.
@@ -92,18 +94,28 @@ pub struct BlobObject {
     pub object_id: ObjectId,
     /// What it is for.
     pub blob_id: BlobId,
-    /// Who registered it.
+    /// Who owns it.
     pub owner: Address,
     /// Length of the blob itself in bytes.
     pub size: u64,
     /// How it is encoded.
     pub encoding_type: EncodingType,
+    /// Whether its owner may delete it before its end.
+    pub deletable: bool,
     /// Epoch in which it was registered.
     pub registered_epoch: Epoch,
     /// Epoch in which it was certified; `None` as long as it is not.
     pub certified_epoch: Option<Epoch>,
     /// First epoch in which it is no longer paid for.
     pub end_epoch: Epoch,
+}
+
+impl BlobObject {
+    /// Which confirmations certify it.
+    #[must_use]
+    pub fn persistence(&self) -> Persistence {
+        if self.deletable { Persistence::Deletable(self.object_id) } else { Persistence::Permanent }
+    }
 }
 
 /// A registration that happened.
@@ -115,6 +127,17 @@ pub struct Registered {
     pub cost: u128,
     /// What was paid for: bytes after encoding, all shards together.
     pub encoded_length: u64,
+    /// The transaction.
+    pub tx: TxHash,
+}
+
+/// An extension that happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extended {
+    /// First epoch in which the blob is no longer paid for, from now on.
+    pub end_epoch: Epoch,
+    /// Paid, in the payment token's smallest unit.
+    pub cost: u128,
     /// The transaction.
     pub tx: TxHash,
 }

@@ -5,7 +5,9 @@ use alloy::{
     sol_types::{Panic, Revert, SolError, SolInterface},
 };
 
-use crate::bindings::{Blobs, Committee, Deployer, Epochs, FloeToken, Governance, Nodes, Staking, TestStablecoin};
+use crate::bindings::{
+    Availability, Blobs, Committee, Deployer, Epochs, FloeToken, Governance, Nodes, Staking, Storage, TestStablecoin,
+};
 
 /// A decoded revert.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub(crate) fn decode(data: &[u8]) -> Reverted {
         .or_else(|| shown::<Staking::StakingErrors>(data))
         .or_else(|| shown::<Governance::GovernanceErrors>(data))
         .or_else(|| shown::<Deployer::DeployerErrors>(data))
+        .or_else(|| shown::<Storage::StorageErrors>(data))
+        .or_else(|| shown::<Availability::AvailabilityErrors>(data))
         .or_else(|| shown::<FloeToken::FloeTokenErrors>(data))
         .or_else(|| shown::<TestStablecoin::TestStablecoinErrors>(data));
     match shown {

@@ -6,20 +6,27 @@ mod support;
 
 mod contracts {
     mod apportionment;
+    mod batch;
     mod bindings;
     mod certify;
     mod consumer;
     mod epochs;
+    mod extend;
+    mod funds;
     mod gas;
+    mod gas_blobs;
     mod governance;
     mod invalidate;
     mod launch;
     mod network;
     mod nodes;
+    mod ownership;
     mod primitives;
     mod quorums;
     mod register;
+    mod resources;
     mod signing;
     mod staking;
     mod tokens;
+    mod treasury;
 }

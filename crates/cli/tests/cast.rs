@@ -42,35 +42,37 @@ fn cast_asks_the_contracts() {
         rpc: info["chain"]["url"].as_str().unwrap().to_owned(),
     };
     let blobs = info["contracts"]["blobs"].as_str().unwrap();
+    let availability = info["contracts"]["availability"].as_str().unwrap();
     let path = network.file(&noise(5000, 8));
     let id = id_of(&network.json(&["store", text(&path), "--epochs", "3"])[0]["blobStoreResult"]);
     let topic = hex_of(&id);
 
-    assert_eq!(cast.run(&["call", blobs, "isAvailable(bytes32)(bool)", &topic]), "true");
-    assert_eq!(cast.run(&["call", blobs, "availableUntil(bytes32)(uint32)", &topic]), "4");
+    assert_eq!(cast.run(&["call", availability, "isAvailable(bytes32)(bool)", &topic]), "true");
+    assert_eq!(cast.run(&["call", availability, "availableUntil(bytes32)(uint32)", &topic]), "4");
     let unknown = format!("0x{}", "11".repeat(32));
-    assert_eq!(cast.run(&["call", blobs, "isAvailable(bytes32)(bool)", &unknown]), "false");
+    assert_eq!(cast.run(&["call", availability, "isAvailable(bytes32)(bool)", &unknown]), "false");
 
-    let event =
-        "BlobCertified(bytes32 indexed blobId, uint256 indexed objectId, uint32 certifiedEpoch, uint32 endEpoch)";
+    let event = "BlobCertified(bytes32 indexed blobId, uint256 indexed objectId, bool deletable, \
+                 uint32 certifiedEpoch, uint32 endEpoch)";
     let logs = cast.run(&["logs", "--json", "--from-block", "0", "--address", blobs, event, &topic]);
     let logs: serde_json::Value = serde_json::from_str(&logs).unwrap();
     assert_eq!(logs.as_array().unwrap().len(), 1, "{logs}");
 
     // A contract of somebody else asks in its own transaction.
     let artifact =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/artifacts/ReleaseShelf.json"))
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/artifacts/Editions.json"))
             .unwrap();
     let artifact: serde_json::Value = serde_json::from_str(&artifact).unwrap();
     let key = std::fs::read_to_string(network.dir.join("keys/deployer.key")).unwrap();
-    let argument = format!("{:0>64}", blobs.trim_start_matches("0x"));
-    let code = format!("{}{argument}", artifact["bytecode"].as_str().unwrap());
-    let sent = cast.run(&["send", "--json", "--private-key", key.trim(), "--create", &code]);
-    let receipt: serde_json::Value = serde_json::from_str(&sent).unwrap();
-    let consumer = receipt["contractAddress"].as_str().unwrap();
-    let release = |topic: &str| {
-        cast.output(&["send", "--json", "--private-key", key.trim(), consumer, "release(bytes32,uint32)", topic, "4"])
+    // Copies of a blob for seven wei, sold while it stays for three epochs.
+    let sell = |topic: &str| {
+        let words = [availability, topic, "0x03", "0x07"].map(|word| format!("{:0>64}", word.trim_start_matches("0x")));
+        let code = format!("{}{}", artifact["bytecode"].as_str().unwrap(), words.concat());
+        let sent = cast.run(&["send", "--json", "--private-key", key.trim(), "--create", &code]);
+        let receipt: serde_json::Value = serde_json::from_str(&sent).unwrap();
+        receipt["contractAddress"].as_str().unwrap().to_owned()
     };
-    assert!(release(&topic).status.success(), "the blob is available");
-    assert!(!release(&unknown).status.success(), "the unknown one is not");
+    let buy = |shop: &str| cast.output(&["send", "--private-key", key.trim(), shop, "buy()", "--value", "7"]);
+    assert!(buy(&sell(&topic)).status.success(), "the blob is available");
+    assert!(!buy(&sell(&unknown)).status.success(), "the unknown one is not");
 }

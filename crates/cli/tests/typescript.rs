@@ -68,6 +68,7 @@ fn a_blob_sent_by_the_typescript_client_is_certified_and_read() {
             size: blob.len() as u64,
             encoding_type: EncodingType::Rs2,
             epochs_ahead: 3,
+            deletable: false,
         };
         let registered = chain.register_blobs(&[request]).await.unwrap().remove(0);
 

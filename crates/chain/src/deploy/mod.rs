@@ -27,7 +27,7 @@ pub use self::nodes::{NewNode, NodeVotes, register_node, set_node_url, stake};
 use self::plan::{Part, Places};
 use crate::{
     Address, ChainError, ContractAddresses, Wallet,
-    bindings::{Blobs, Deployer, Epochs, FloeProxy, FloeToken, TestStablecoin},
+    bindings::{Availability, Deployer, Epochs, FloeProxy, FloeToken, TestStablecoin},
     rpc::Rpc,
     send::{Call, Mined, Sender},
 };
@@ -70,7 +70,7 @@ pub async fn deploy(rpc_url: &str, wallet: &Wallet, options: &DeployOptions) -> 
     let setup = Setup::new(rpc_url, wallet).await?;
     let owner = wallet.address().evm();
     let floe = FloeToken::constructorCall { holder: owner };
-    let (floe_token, first_block) = setup.create(&FloeToken::BYTECODE, &floe).await?;
+    let (floe_token, _) = setup.create(&FloeToken::BYTECODE, &floe).await?;
     let (payment_token, _) = setup.create(&TestStablecoin::BYTECODE, &TestStablecoin::constructorCall {}).await?;
     let (deployer, _) = setup.create(&Deployer::BYTECODE, &Deployer::constructorCall { owner_: owner }).await?;
 
@@ -81,14 +81,11 @@ pub async fn deploy(rpc_url: &str, wallet: &Wallet, options: &DeployOptions) -> 
         let proxy = FloeProxy::constructorCall { implementation: places.code(part) };
         setup.call(deployer, &Deployer::createCall { code: plan::creation(&FloeProxy::BYTECODE, &proxy) }).await?;
     }
-    let prices = Blobs::constructorCall {
-        committee_: places.proxy(Part::Committee),
-        paymentToken_: payment_token.evm(),
-        storagePrice_: U256::from(options.storage_price),
-        writePrice_: U256::from(options.write_price),
-        maxEpochsAhead_: options.max_epochs_ahead,
-    };
-    let (blobs, _) = setup.create(&Blobs::BYTECODE, &prices).await?;
+    let blobs = places.proxy(Part::Blobs);
+    let writers = Availability::constructorCall { clock_: places.proxy(Part::Epochs), blobs_: blobs, pools_: blobs };
+    let code = plan::creation(&Availability::BYTECODE, &writers);
+    // Nothing of the network can happen before its last contract is there, and readers need not look.
+    let first_block = setup.call(deployer, &Deployer::createCall { code }).await?.receipt.block_number;
     let proxy = |part| Address::from_evm(places.proxy(part));
     Ok(ContractAddresses {
         committee: proxy(Part::Committee),
@@ -96,7 +93,9 @@ pub async fn deploy(rpc_url: &str, wallet: &Wallet, options: &DeployOptions) -> 
         staking: proxy(Part::Staking),
         epochs: proxy(Part::Epochs),
         governance: proxy(Part::Governance),
-        blobs,
+        blobs: proxy(Part::Blobs),
+        storage: proxy(Part::Storage),
+        availability: Address::from_evm(places.availability()),
         payment_token,
         floe_token,
         first_block,

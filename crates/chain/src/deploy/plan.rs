@@ -7,7 +7,7 @@ use alloy::{
 };
 
 use super::DeployOptions;
-use crate::bindings::{Committee, Epochs, Governance, Nodes, Staking};
+use crate::bindings::{Blobs, Committee, Epochs, Governance, Nodes, Staking, Storage};
 
 /// A contract whose code the governance can replace, in the order of creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,10 +17,13 @@ pub(super) enum Part {
     Committee,
     Staking,
     Epochs,
+    Storage,
+    Blobs,
 }
 
 impl Part {
-    pub(super) const ALL: [Self; 5] = [Self::Governance, Self::Nodes, Self::Committee, Self::Staking, Self::Epochs];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Governance, Self::Nodes, Self::Committee, Self::Staking, Self::Epochs, Self::Storage, Self::Blobs];
 
     /// The contract's code with the arguments of its constructor.
     pub(super) fn creation_code(
@@ -31,7 +34,7 @@ impl Part {
         floe: Address,
         options: &DeployOptions,
     ) -> Bytes {
-        let [governance, nodes, committee, staking, epochs] = Self::ALL.map(|part| places.proxy(part));
+        let [governance, nodes, committee, staking, epochs, storage, blobs] = Self::ALL.map(|part| places.proxy(part));
         let shards = options.n_shards;
         match self {
             Self::Governance => creation(
@@ -83,8 +86,31 @@ impl Part {
                     committee_: committee,
                     nodes_: nodes,
                     staking_: staking,
-                    money_: Address::ZERO,
-                    availability_: Address::ZERO,
+                    money_: storage,
+                    availability_: places.availability(),
+                },
+            ),
+            Self::Storage => creation(
+                &Storage::BYTECODE,
+                &Storage::constructorCall {
+                    governance_: governance,
+                    clock_: epochs,
+                    blobs_: blobs,
+                    // There are no pools: nobody else buys or writes.
+                    pools_: blobs,
+                    paymentToken_: payment_token,
+                    maxEpochsAhead_: options.max_epochs_ahead,
+                    burnBasisPoints_: 0,
+                },
+            ),
+            Self::Blobs => creation(
+                &Blobs::BYTECODE,
+                &Blobs::constructorCall {
+                    governance_: governance,
+                    nShards_: shards,
+                    committee_: committee,
+                    treasury_: storage,
+                    availability_: places.availability(),
                 },
             ),
         }
@@ -113,5 +139,10 @@ impl Places {
 
     pub(super) fn proxy(&self, part: Part) -> Address {
         self.deployer.create(2 * part as u64 + 2)
+    }
+
+    /// Where `Availability` is, which has no proxy: it comes after all parts.
+    pub(super) fn availability(&self) -> Address {
+        self.deployer.create(2 * Part::ALL.len() as u64 + 1)
     }
 }

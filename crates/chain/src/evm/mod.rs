@@ -16,7 +16,8 @@ use tokio::sync::{Mutex, OnceCell};
 
 use crate::{
     Address, Balances, BlobObject, ChainConfig, ChainError, ChainEvent, ControlPlane, EpochStep, EventCursor,
-    EventStream, NetworkInfo, RegisterBlob, Registered, TxHash, Wallet, follow::Follow, rpc::Rpc, send::Sender,
+    EventStream, Extended, NetworkInfo, RegisterBlob, Registered, TxHash, Wallet, follow::Follow, rpc::Rpc,
+    send::Sender,
 };
 
 /// The contracts of a network, reached over JSON-RPC. Clones share the connection, the caches and the wallet.
@@ -32,6 +33,8 @@ struct Inner {
     sender: Option<Arc<Sender>>,
     constants: OnceCell<Constants>,
     allowance: Allowance,
+    /// Prices of storage and of writing as last seen; what may be taken is derived from them.
+    prices: std::sync::Mutex<Option<(u128, u128)>>,
 }
 
 /// What never changes in the life of a network.
@@ -40,13 +43,11 @@ struct Constants {
     params: EncodingParams,
     epoch_duration_secs: u64,
     max_epochs_ahead: u32,
-    storage_price: u128,
-    write_price: u128,
     token_symbol: String,
     token_decimals: u8,
 }
 
-/// Whether the blob contract may take the wallet's tokens.
+/// Whether the storage contract may take the wallet's tokens.
 #[derive(Default)]
 struct Allowance {
     ample: AtomicBool,
@@ -72,6 +73,8 @@ impl EvmChain {
             ("Staking", contracts.staking),
             ("Epochs", contracts.epochs),
             ("Blobs", contracts.blobs),
+            ("Storage", contracts.storage),
+            ("Availability", contracts.availability),
             ("payment token", contracts.payment_token),
         ] {
             let code: Bytes = rpc.get("eth_getCode", json!([address.evm(), "latest"])).await?;
@@ -81,8 +84,8 @@ impl EvmChain {
         }
         let poll = config.poll_interval(rpc.is_local());
         let sender = wallet.map(|wallet| Sender::new(rpc.clone(), wallet, chain_id, config.confirmations, poll));
-        let (constants, allowance) = (OnceCell::new(), Allowance::default());
-        Ok(Self { inner: Arc::new(Inner { rpc, config, chain_id, sender, constants, allowance }) })
+        let (constants, allowance, prices) = (OnceCell::new(), Allowance::default(), std::sync::Mutex::default());
+        Ok(Self { inner: Arc::new(Inner { rpc, config, chain_id, sender, constants, allowance, prices }) })
     }
 
     /// How this was configured.
@@ -122,6 +125,18 @@ impl ControlPlane for EvmChain {
 
     async fn blob_object(&self, object: ObjectId) -> Result<Option<BlobObject>, ChainError> {
         self.inner.blob_object(object).await
+    }
+
+    async fn owned_blobs(&self, owner: Address) -> Result<Vec<BlobObject>, ChainError> {
+        self.inner.owned_blobs(owner).await
+    }
+
+    async fn extend_blob(&self, object: ObjectId, epochs: u32) -> Result<Extended, ChainError> {
+        self.inner.extend_blob(object, epochs).await
+    }
+
+    async fn delete_blob(&self, object: ObjectId) -> Result<TxHash, ChainError> {
+        self.inner.delete_blob(object).await
     }
 
     async fn available_until(&self, blob: &BlobId) -> Result<Option<Epoch>, ChainError> {

@@ -1,6 +1,6 @@
 //! What the contracts say.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use alloy::{
     primitives::{B256, FixedBytes, U64, U256},
@@ -8,19 +8,30 @@ use alloy::{
 };
 use floe_protocol::{Epoch, ObjectId};
 use floe_redstuff::{BlobId, EncodingParams};
-use serde_json::json;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::{Value, json};
 
 use super::{Constants, Inner, convert};
 use crate::{
-    Balances, BlobObject, ChainError, ChainEvent, NetworkInfo,
-    bindings::{Blobs, Committee as CommitteeContract, Epochs, FloeToken},
+    Address, Balances, BlobObject, ChainError, ChainEvent, NetworkInfo,
+    bindings::{Availability, Blobs, Committee as CommitteeContract, Epochs, FloeToken, Storage},
     follow,
     rpc::{Failure, block_tag},
     send::Sender,
 };
 
-/// Blocks searched at once for a certificate where the endpoint refuses to search all; halved where that is too many.
+/// Registrations that are asked for at once.
+const OBJECTS_AT_ONCE: usize = 16;
+/// Blocks searched at once where the endpoint refuses to search all; halved where that is too many.
 const SEARCH_BLOCKS: u64 = 2_000;
+
+/// Which logs are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Search {
+    /// The search ends where the first are found.
+    Latest,
+    All,
+}
 
 impl Inner {
     pub(super) fn sender(&self) -> Result<&Arc<Sender>, ChainError> {
@@ -33,12 +44,10 @@ impl Inner {
 
     async fn load_constants(&self) -> Result<Constants, ChainError> {
         let (rpc, to) = (&self.rpc, &self.config.contracts);
-        let (n_shards, duration, max_epochs, storage, write, symbol, decimals) = tokio::try_join!(
+        let (n_shards, duration, max_epochs, symbol, decimals) = tokio::try_join!(
             rpc.call("nShards", to.committee, &CommitteeContract::nShardsCall {}),
             rpc.call("epochDuration", to.epochs, &Epochs::epochDurationCall {}),
-            rpc.call("maxEpochsAhead", to.blobs, &Blobs::maxEpochsAheadCall {}),
-            rpc.call("storagePrice", to.blobs, &Blobs::storagePriceCall {}),
-            rpc.call("writePrice", to.blobs, &Blobs::writePriceCall {}),
+            rpc.call("maxEpochsAhead", to.storage, &Storage::maxEpochsAheadCall {}),
             rpc.call("symbol", to.payment_token, &FloeToken::symbolCall {}),
             rpc.call("decimals", to.payment_token, &FloeToken::decimalsCall {}),
         )?;
@@ -48,8 +57,6 @@ impl Inner {
             params,
             epoch_duration_secs: duration,
             max_epochs_ahead: max_epochs,
-            storage_price: convert::amount("storagePrice", storage)?,
-            write_price: convert::amount("writePrice", write)?,
             token_symbol: symbol,
             token_decimals: decimals,
         })
@@ -57,7 +64,12 @@ impl Inner {
 
     pub(super) async fn network(&self) -> Result<NetworkInfo, ChainError> {
         let constants = self.constants().await?;
-        let clock = self.clock().await?;
+        let storage = self.config.contracts.storage;
+        let (clock, storage_price, write_price) = tokio::try_join!(
+            self.clock(),
+            self.rpc.call("storagePrice", storage, &Storage::storagePriceCall {}),
+            self.rpc.call("writePrice", storage, &Storage::writePriceCall {}),
+        )?;
         Ok(NetworkInfo {
             n_shards: constants.params.n_shards(),
             epoch: clock.epoch,
@@ -66,12 +78,31 @@ impl Inner {
             phase: clock.phase,
             next_step_at: clock.next_step_at,
             max_epochs_ahead: constants.max_epochs_ahead,
-            storage_price: constants.storage_price,
-            write_price: constants.write_price,
+            storage_price: convert::amount("storagePrice", storage_price)?,
+            write_price: convert::amount("writePrice", write_price)?,
             payment_token_symbol: constants.token_symbol.clone(),
             payment_token_decimals: constants.token_decimals,
             chain_id: self.chain_id,
         })
+    }
+
+    /// Prices of storage and of writing, as last seen. An old price costs a refusal, not money.
+    pub(super) async fn prices(&self) -> Result<(u128, u128), ChainError> {
+        if let Some(known) = *self.known_prices() {
+            return Ok(known);
+        }
+        let info = self.network().await?;
+        let prices = (info.storage_price, info.write_price);
+        *self.known_prices() = Some(prices);
+        Ok(prices)
+    }
+
+    pub(super) fn forget_prices(&self) {
+        *self.known_prices() = None;
+    }
+
+    fn known_prices(&self) -> std::sync::MutexGuard<'_, Option<(u128, u128)>> {
+        self.prices.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub(super) async fn blob_object(&self, object: ObjectId) -> Result<Option<BlobObject>, ChainError> {
@@ -84,9 +115,10 @@ impl Inner {
         Ok(Some(BlobObject {
             object_id: object,
             blob_id: BlobId::from_bytes(found.blobId.0),
-            owner: crate::Address::from_evm(found.owner),
+            owner: Address::from_evm(found.owner),
             size: found.size,
             encoding_type: convert::encoding_type(found.encodingType)?,
+            deletable: found.deletable,
             registered_epoch: Epoch(found.registeredEpoch),
             certified_epoch: (found.certifiedEpoch != 0).then_some(Epoch(found.certifiedEpoch)),
             end_epoch: Epoch(found.endEpoch),
@@ -94,43 +126,62 @@ impl Inner {
     }
 
     pub(super) async fn available_until(&self, blob: &BlobId) -> Result<Option<Epoch>, ChainError> {
-        let call = Blobs::availableUntilCall { blobId: FixedBytes(*blob.as_bytes()) };
-        let until = self.rpc.call("availableUntil", self.config.contracts.blobs, &call).await?;
+        let call = Availability::availableUntilCall { blobId: FixedBytes(*blob.as_bytes()) };
+        let until = self.rpc.call("availableUntil", self.config.contracts.availability, &call).await?;
         Ok((until != 0).then_some(Epoch(until)))
     }
 
-    /// Searches all blocks at once, or, where the endpoint refuses that, piece by piece from the newest.
     pub(super) async fn certified_event(&self, blob: &BlobId) -> Result<Option<ChainEvent>, ChainError> {
         if self.available_until(blob).await?.is_none() {
             return Ok(None);
         }
+        let topics = json!([follow::certified_topic(), B256::from(*blob.as_bytes())]);
+        let logs = self.search(&topics, Search::Latest).await?;
+        let latest = logs.iter().max_by_key(|log| (log.block_number, log.log_index));
+        latest.map_or(Ok(None), |log| follow::decode(log, &self.config.contracts))
+    }
+
+    /// Found by the tokens that were ever moved to the account.
+    pub(super) async fn owned_blobs(&self, owner: Address) -> Result<Vec<BlobObject>, ChainError> {
+        let topics = json!([follow::transfer_topic(), null, owner.evm().into_word()]);
+        let logs = self.search(&topics, Search::All).await?;
+        let ids: BTreeSet<B256> = logs.iter().filter_map(|log| log.topics().get(3).copied()).collect();
+        let objects = stream::iter(ids.into_iter().map(|id| self.blob_object(ObjectId::from_bytes(id.0))));
+        let found: Vec<Option<BlobObject>> = objects.buffered(OBJECTS_AT_ONCE).try_collect().await?;
+        Ok(found.into_iter().flatten().filter(|object| object.owner == owner).collect())
+    }
+
+    /// Logs of the blob contract. Searches all blocks at once, or, where the endpoint refuses that, piece by piece from
+    /// the newest.
+    async fn search(&self, topics: &Value, what: Search) -> Result<Vec<Log>, ChainError> {
         let head: U64 = self.rpc.get("eth_blockNumber", json!([])).await?;
         let (first, head) = (self.config.contracts.first_block, head.to::<u64>());
         let (mut end, mut blocks) = (head, u64::MAX);
+        let mut found = Vec::new();
         loop {
             let begin = end.saturating_sub(blocks - 1).max(first);
-            match self.certificates(blob, begin, end).await {
-                Ok(logs) if logs.is_empty() && begin > first => end = begin - 1,
-                Ok(logs) => return self.latest_of(&logs),
+            match self.logs(topics, begin, end).await {
+                Ok(logs) => {
+                    found.extend(logs);
+                    if begin <= first || (what == Search::Latest && !found.is_empty()) {
+                        return Ok(found);
+                    }
+                    end = begin - 1;
+                }
                 Err(Failure::Refused(_)) if begin < end => blocks = (blocks / 2).min(SEARCH_BLOCKS),
                 Err(failure) => return Err(self.rpc.error("eth_getLogs", failure)),
             }
         }
     }
 
-    async fn certificates(&self, blob: &BlobId, from: u64, to: u64) -> Result<Vec<Log>, Failure> {
+    async fn logs(&self, topics: &Value, from: u64, to: u64) -> Result<Vec<Log>, Failure> {
         let filter = json!([{
             "address": self.config.contracts.blobs.evm(),
-            "topics": [follow::certified_topic(), B256::from(*blob.as_bytes())],
+            "topics": topics,
             "fromBlock": block_tag(from),
             "toBlock": block_tag(to),
         }]);
         self.rpc.patiently("eth_getLogs", filter).await
-    }
-
-    fn latest_of(&self, logs: &[Log]) -> Result<Option<ChainEvent>, ChainError> {
-        let latest = logs.iter().max_by_key(|log| (log.block_number, log.log_index));
-        latest.map_or(Ok(None), |log| follow::decode(log, &self.config.contracts))
     }
 
     pub(super) async fn balances(&self) -> Result<Balances, ChainError> {

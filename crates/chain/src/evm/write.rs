@@ -8,7 +8,7 @@ use futures::{StreamExt as _, stream};
 
 use super::{Inner, convert};
 use crate::{
-    ChainError, EventKind, RegisterBlob, Registered, TxHash,
+    ChainError, EventKind, Extended, RegisterBlob, Registered, STORAGE_UNIT_BYTES, TxHash,
     bindings::{Blobs, FloeToken},
     follow,
     send::{Call, Mined, TOKEN},
@@ -18,6 +18,11 @@ use crate::{
 const REGISTRATIONS_AT_ONCE: usize = 64;
 /// An allowance of at least this never runs out.
 const AMPLE: U256 = U256::from_limbs([0, 0, 1, 0]);
+
+/// What may be taken where a sum was quoted: prices rise by a quarter at most when an epoch begins in between.
+fn with_margin(quoted: U256) -> U256 {
+    quoted.saturating_add(quoted / U256::from(4)).saturating_add(U256::from(1))
+}
 
 impl Inner {
     pub(super) async fn register_blobs(&self, blobs: &[RegisterBlob]) -> Result<Vec<Registered>, ChainError> {
@@ -36,38 +41,55 @@ impl Inner {
     }
 
     async fn register(&self, blob: RegisterBlob) -> Result<Registered, ChainError> {
-        let call = self.blobs_call(&Blobs::registerCall {
-            blobId: FixedBytes(*blob.blob_id.as_bytes()),
-            rootHash: FixedBytes(blob.root_hash),
-            size: blob.size,
-            encodingType: blob.encoding_type.number(),
-            epochsAhead: blob.epochs_ahead,
-        });
+        let call = self.register_call(&blob).await?;
         let mut outcome = self.send(&call).await;
-        if matches!(&outcome, Err(ChainError::Reverted { name, .. }) if name == "ERC20InsufficientAllowance") {
-            self.allowance.ample.store(false, Ordering::Release);
-            self.ensure_allowance().await?;
-            outcome = self.send(&call).await;
+        match &outcome {
+            Err(ChainError::Reverted { name, .. }) if name == "ERC20InsufficientAllowance" => {
+                self.allowance.ample.store(false, Ordering::Release);
+                self.ensure_allowance().await?;
+                outcome = self.send(&call).await;
+            }
+            Err(ChainError::Reverted { name, .. }) if name == "PaymentTooSmall" => {
+                self.forget_prices();
+                outcome = self.send(&self.register_call(&blob).await?).await;
+            }
+            _ => {}
         }
         self.registered(&outcome?).await
+    }
+
+    async fn register_call(&self, blob: &RegisterBlob) -> Result<Call, ChainError> {
+        let (storage, write) = self.prices().await?;
+        // What cannot be encoded is refused by the contract, in its own words.
+        let units = self.encoded_length(blob.size).await.map_or(u64::MAX, |length| length.div_ceil(STORAGE_UNIT_BYTES));
+        let each = U256::from(storage) * U256::from(blob.epochs_ahead) + U256::from(write);
+        Ok(self.blobs_call(&Blobs::registerCall {
+            newBlob: Blobs::NewBlob {
+                blobId: FixedBytes(*blob.blob_id.as_bytes()),
+                rootHash: FixedBytes(blob.root_hash),
+                size: blob.size,
+                encodingType: blob.encoding_type.number(),
+                deletable: blob.deletable,
+            },
+            epochs: blob.epochs_ahead,
+            maxCost: with_margin(each.saturating_mul(U256::from(units))),
+            owner: self.sender()?.address().evm(),
+        }))
     }
 
     async fn registered(&self, mined: &Mined) -> Result<Registered, ChainError> {
         for log in &mined.receipt.logs {
             let event = follow::decode(log, &self.config.contracts)?;
             if let Some(EventKind::BlobRegistered { object, cost }) = event.map(|event| event.kind) {
-                let params = self.constants().await?.params;
-                let encoded_length = params
-                    .encoded_length(object.size)
-                    .map_err(|e| ChainError::BadAnswer { method: "register", detail: e.to_string() })?;
+                let encoded_length = self.encoded_length(object.size).await?;
                 return Ok(Registered { object, cost, encoded_length, tx: mined.tx });
             }
         }
         Err(ChainError::BadAnswer { method: "register", detail: "no event in the receipt".to_owned() })
     }
 
-    /// Lets the blob contract take what registrations cost, once and for all: the contract takes what the caller of
-    /// `register` owes and nothing else, and nobody can change it.
+    /// Lets the storage contract take what registrations cost, once and for all: it takes what the caller owes and has
+    /// agreed to, and nothing else.
     async fn ensure_allowance(&self) -> Result<(), ChainError> {
         if self.allowance.ample.load(Ordering::Acquire) {
             return Ok(());
@@ -77,10 +99,10 @@ impl Inner {
             return Ok(());
         }
         let sender = self.sender()?;
-        let (token, blobs) = (self.config.contracts.payment_token, self.config.contracts.blobs);
-        let question = FloeToken::allowanceCall { owner: sender.address().evm(), spender: blobs.evm() };
+        let (token, storage) = (self.config.contracts.payment_token, self.config.contracts.storage);
+        let question = FloeToken::allowanceCall { owner: sender.address().evm(), spender: storage.evm() };
         if self.rpc.call("allowance", token, &question).await? < AMPLE {
-            let approve = FloeToken::approveCall { spender: blobs.evm(), value: U256::MAX };
+            let approve = FloeToken::approveCall { spender: storage.evm(), value: U256::MAX };
             self.send(&Call::contract(token, &approve)).await?;
         }
         self.allowance.ample.store(true, Ordering::Release);
@@ -98,6 +120,43 @@ impl Inner {
             signature: convert::words(&certificate.signature.to_eip2537()),
         });
         self.send(&call).await.map(|mined| mined.tx)
+    }
+
+    pub(super) async fn extend_blob(&self, object: ObjectId, epochs: u32) -> Result<Extended, ChainError> {
+        self.sender()?;
+        let registered = self
+            .blob_object(object)
+            .await?
+            .ok_or_else(|| ChainError::InvalidArgument { detail: format!("there is no registration {object}") })?;
+        self.ensure_allowance().await?;
+        let encoded_length = self.encoded_length(registered.size).await?;
+        let info = self.network().await?;
+        let price = U256::from(info.cost(encoded_length, epochs));
+        let call = Blobs::extendCall {
+            objectId: U256::from_be_bytes(*object.as_bytes()),
+            epochs,
+            maxCost: with_margin(price),
+        };
+        let mined = self.send(&self.blobs_call(&call)).await?;
+        for log in &mined.receipt.logs {
+            let event = follow::decode(log, &self.config.contracts)?;
+            if let Some(EventKind::BlobExtended { end_epoch, cost, .. }) = event.map(|event| event.kind) {
+                return Ok(Extended { end_epoch, cost, tx: mined.tx });
+            }
+        }
+        Err(ChainError::BadAnswer { method: "extend", detail: "no event in the receipt".to_owned() })
+    }
+
+    pub(super) async fn delete_blob(&self, object: ObjectId) -> Result<TxHash, ChainError> {
+        let call = self.blobs_call(&Blobs::deleteBlobCall { objectId: U256::from_be_bytes(*object.as_bytes()) });
+        self.send(&call).await.map(|mined| mined.tx)
+    }
+
+    async fn encoded_length(&self, size: u64) -> Result<u64, ChainError> {
+        let params = self.constants().await?.params;
+        params
+            .encoded_length(size)
+            .map_err(|e| ChainError::BadAnswer { method: "encodedLength", detail: e.to_string() })
     }
 
     fn blobs_call(&self, call: &impl alloy::sol_types::SolCall) -> Call {

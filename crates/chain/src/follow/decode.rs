@@ -69,7 +69,10 @@ pub(crate) fn decode(log: &Log, contracts: &ContractAddresses) -> Result<Option<
         };
         kind
     } else if emitter == contracts.blobs && BlobsEvents::SELECTORS.contains(topic) {
-        blobs_event(BlobsEvents::decode_log(&log.inner).map_err(unreadable)?.data)?
+        match blobs_event(BlobsEvents::decode_log(&log.inner).map_err(unreadable)?.data)? {
+            Some(kind) => kind,
+            None => return Ok(None),
+        }
     } else {
         return Ok(None);
     };
@@ -78,6 +81,11 @@ pub(crate) fn decode(log: &Log, contracts: &ContractAddresses) -> Result<Option<
     };
     let cursor = EventCursor { block, log_index, block_hash: hash.0 };
     Ok(Some(ChainEvent { cursor, tx: TxHash::from_bytes(tx.0), kind }))
+}
+
+/// Topic by which tokens of an account are found.
+pub(crate) fn transfer_topic() -> B256 {
+    Blobs::Transfer::SIGNATURE_HASH
 }
 
 /// Topic by which certificates of a blob are found.
@@ -122,15 +130,18 @@ fn epochs_event(event: &EpochsEvents) -> Result<Option<EventKind>, ChainError> {
     }))
 }
 
-fn blobs_event(event: BlobsEvents) -> Result<EventKind, ChainError> {
-    Ok(match event {
+/// `None` for what concerns owners and their money alone.
+fn blobs_event(event: BlobsEvents) -> Result<Option<EventKind>, ChainError> {
+    let object_id = |id| Ok::<_, ChainError>(ObjectId::from_number(convert::number("object id", id)?));
+    Ok(Some(match event {
         BlobsEvents::BlobRegistered(e) => EventKind::BlobRegistered {
             object: BlobObject {
-                object_id: ObjectId::from_number(convert::number("object id", e.objectId)?),
+                object_id: object_id(e.objectId)?,
                 blob_id: BlobId::from_bytes(e.blobId.0),
                 owner: Address::from_evm(e.owner),
                 size: e.size,
                 encoding_type: convert::encoding_type(e.encodingType)?,
+                deletable: e.deletable,
                 registered_epoch: Epoch(e.registeredEpoch),
                 certified_epoch: None,
                 end_epoch: Epoch(e.endEpoch),
@@ -139,12 +150,27 @@ fn blobs_event(event: BlobsEvents) -> Result<EventKind, ChainError> {
         },
         BlobsEvents::BlobCertified(e) => EventKind::BlobCertified {
             blob_id: BlobId::from_bytes(e.blobId.0),
-            object_id: ObjectId::from_number(convert::number("object id", e.objectId)?),
+            object_id: object_id(e.objectId)?,
+            deletable: e.deletable,
             certified_epoch: Epoch(e.certifiedEpoch),
             end_epoch: Epoch(e.endEpoch),
+        },
+        BlobsEvents::BlobExtended(e) => EventKind::BlobExtended {
+            blob_id: BlobId::from_bytes(e.blobId.0),
+            object_id: object_id(e.objectId)?,
+            certified_epoch: Epoch(e.certifiedEpoch),
+            end_epoch: Epoch(e.endEpoch),
+            cost: convert::amount("cost", e.cost)?,
+        },
+        BlobsEvents::BlobDeleted(e) => EventKind::BlobDeleted {
+            blob_id: BlobId::from_bytes(e.blobId.0),
+            object_id: object_id(e.objectId)?,
+            end_epoch: Epoch(e.endEpoch),
+            was_certified: e.wasCertified,
         },
         BlobsEvents::BlobInvalidated(e) => {
             EventKind::BlobInvalidated { blob_id: BlobId::from_bytes(e.blobId.0), epoch: Epoch(e.epoch) }
         }
-    })
+        _ => return Ok(None),
+    }))
 }

@@ -10,72 +10,105 @@ sol!(
     Committee,
     "../../contracts/artifacts/Committee.json"
 );
+
 sol!(
     #[sol(rpc)]
     #[derive(Debug, PartialEq, Eq)]
     Blobs,
     "../../contracts/artifacts/Blobs.json"
 );
+
 sol!(
     #[sol(rpc)]
     #[derive(Debug, PartialEq, Eq)]
-    TestStablecoin,
-    "../../contracts/artifacts/TestStablecoin.json"
+    Storage,
+    "../../contracts/artifacts/Storage.json"
 );
+
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    Availability,
+    "../../contracts/artifacts/Availability.json"
+);
+
 sol!(
     #[sol(rpc)]
     #[derive(Debug, PartialEq, Eq)]
     FloeToken,
     "../../contracts/artifacts/FloeToken.json"
 );
+
 sol!(
     #[sol(rpc)]
     #[derive(Debug, PartialEq, Eq)]
-    ReleaseShelf,
-    "../../contracts/artifacts/ReleaseShelf.json"
+    TestStablecoin,
+    "../../contracts/artifacts/TestStablecoin.json"
 );
+
 sol!(
     #[sol(rpc)]
     #[derive(Debug, PartialEq, Eq)]
-    Primitives,
-    "../../contracts/artifacts/Primitives.json"
+    Deployer,
+    "../../contracts/artifacts/Deployer.json"
 );
-sol!(
-    #[sol(rpc)]
-    #[derive(Debug, PartialEq, Eq)]
-    Nodes,
-    "../../contracts/artifacts/Nodes.json"
-);
-sol!(
-    #[sol(rpc)]
-    #[derive(Debug, PartialEq, Eq)]
-    Staking,
-    "../../contracts/artifacts/Staking.json"
-);
-sol!(
-    #[sol(rpc)]
-    #[derive(Debug, PartialEq, Eq)]
-    Epochs,
-    "../../contracts/artifacts/Epochs.json"
-);
-sol!(
-    #[sol(rpc)]
-    #[derive(Debug, PartialEq, Eq)]
-    Governance,
-    "../../contracts/artifacts/Governance.json"
-);
-sol!(
-    #[sol(rpc)]
-    #[derive(Debug, PartialEq, Eq)]
-    Economics,
-    "../../contracts/artifacts/Economics.json"
-);
+
 sol!(
     #[sol(rpc)]
     #[derive(Debug, PartialEq, Eq)]
     FloeProxy,
     "../../contracts/artifacts/FloeProxy.json"
 );
+
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    Nodes,
+    "../../contracts/artifacts/Nodes.json"
+);
+
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    Staking,
+    "../../contracts/artifacts/Staking.json"
+);
+
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    Epochs,
+    "../../contracts/artifacts/Epochs.json"
+);
+
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    Governance,
+    "../../contracts/artifacts/Governance.json"
+);
+
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    Editions,
+    "../../contracts/artifacts/Editions.json"
+);
+
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    Primitives,
+    "../../contracts/artifacts/Primitives.json"
+);
+
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    Economics,
+    "../../contracts/artifacts/Economics.json"
+);
+
 sol!(
     #[sol(rpc)]
     #[derive(Debug, PartialEq, Eq)]

@@ -24,12 +24,17 @@ async fn certify_and_look(net: &Network, seed: u8, signers: &[usize]) {
     let epoch = net.epoch().await;
     let receipt = net.certify(blob_id, object, signers).await;
     let event = receipt.decoded_log::<Blobs::BlobCertified>().expect("the certificate is announced");
-    let expected =
-        Blobs::BlobCertified { blobId: blob_id, objectId: object, certifiedEpoch: epoch, endEpoch: epoch + 5 };
+    let expected = Blobs::BlobCertified {
+        blobId: blob_id,
+        objectId: object,
+        deletable: false,
+        certifiedEpoch: epoch,
+        endEpoch: epoch + 5,
+    };
     assert_eq!(event.data, expected);
     assert_eq!(net.blobs.blob(object).call().await.expect("a view").certifiedEpoch, epoch);
-    assert_eq!(net.blobs.availableUntil(blob_id).call().await.expect("a view"), epoch + 5);
-    assert!(net.blobs.isAvailable(blob_id).call().await.expect("a view"));
+    assert_eq!(net.availability.availableUntil(blob_id).call().await.expect("a view"), epoch + 5);
+    assert!(net.availability.isAvailable(blob_id).call().await.expect("a view"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,11 +190,11 @@ async fn a_certificate_counts_once_for_each_object() {
         // The confirmation is about the blob: it also holds for the second, longer registration.
         let (_, longer) = net.register(1, 1000, 9).await;
         net.certify(blob_id, longer, &quorum).await;
-        assert_eq!(net.blobs.availableUntil(blob_id).call().await.unwrap(), 10);
+        assert_eq!(net.availability.availableUntil(blob_id).call().await.unwrap(), 10);
         // A shorter one does not shorten what was promised.
         let (_, shorter) = net.register(1, 1000, 2).await;
         net.certify(blob_id, shorter, &quorum).await;
-        assert_eq!(net.blobs.availableUntil(blob_id).call().await.unwrap(), 10);
+        assert_eq!(net.availability.availableUntil(blob_id).call().await.unwrap(), 10);
 
         let unknown = net.attempt(U256::from(99), &quorum, &confirmation(1, blob_id)).await;
         assert_eq!(refusal::<Blobs::UnknownObject, _>(unknown).objectId, U256::from(99));
@@ -213,7 +218,7 @@ async fn a_certificate_belongs_to_its_epoch() {
 
         net.certify(blob_id, object, &quorum).await;
         assert_eq!(net.blobs.blob(object).call().await.unwrap().certifiedEpoch, 2);
-        assert_eq!(net.blobs.availableUntil(blob_id).call().await.unwrap(), 6, "paid from the registration on");
+        assert_eq!(net.availability.availableUntil(blob_id).call().await.unwrap(), 6, "paid from the registration on");
     }
 }
 
@@ -225,13 +230,13 @@ async fn what_has_expired_is_neither_certified_nor_available() {
         let (certified, object) = net.register(1, 1000, 1).await;
         net.certify(certified, object, &quorum).await;
         let (late, late_object) = net.register(2, 1000, 1).await;
-        assert!(net.blobs.isAvailable(certified).call().await.unwrap(), "{}", chain.name);
+        assert!(net.availability.isAvailable(certified).call().await.unwrap(), "{}", chain.name);
         net.next_epoch().await;
 
         let error = refusal::<Blobs::BlobExpired, _>(net.attempt(late_object, &quorum, &confirmation(2, late)).await);
         assert_eq!((error.endEpoch, error.currentEpoch), (2, 2));
-        assert!(!net.blobs.isAvailable(certified).call().await.unwrap());
-        assert_eq!(net.blobs.availableUntil(certified).call().await.unwrap(), 2, "the record stays");
+        assert!(!net.availability.isAvailable(certified).call().await.unwrap());
+        assert_eq!(net.availability.availableUntil(certified).call().await.unwrap(), 2, "the record stays");
     }
 }
 
@@ -281,6 +286,6 @@ async fn anyone_may_submit_a_certificate() {
         let (signers, signature) = net.certificate(&[0, 1, 2], &message);
         let relayed = Blobs::new(*net.blobs.address(), super::network::provider(&net.rpc_url, &node.signer));
         mined(relayed.certify(object, signers, signature).send().await).await;
-        assert!(net.blobs.isAvailable(blob_id).call().await.unwrap(), "{}", chain.name);
+        assert!(net.availability.isAvailable(blob_id).call().await.unwrap(), "{}", chain.name);
     }
 }

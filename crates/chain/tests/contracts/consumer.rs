@@ -2,32 +2,62 @@
 
 use alloy::primitives::U256;
 
-use super::bindings::ReleaseShelf;
+use super::bindings::{Availability, Editions};
 use super::network::{Network, mined, refusal};
 use crate::support::chains;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_contract_acts_on_availability() {
+async fn a_contract_sells_only_what_is_available() {
     for chain in chains().await {
         let net = Network::launch(&chain, &[1; 4]).await;
-        let shelf = ReleaseShelf::deploy(net.owner.clone(), *net.blobs.address()).await.unwrap();
-        let (id, object) = net.register(1, 1000, 2).await;
-        let refused = shelf.release(id, 1).call().await;
-        assert_eq!(refusal::<ReleaseShelf::NotAvailable, _>(refused).blobId, id, "{}", chain.name);
+        let (id, object) = net.register(1, 1000, 3).await;
+        let price = U256::from(7);
+        let editions = Editions::deploy(net.owner.clone(), *net.availability.address(), id, 2, price).await.unwrap();
+        let buy = async || editions.buy().value(price).from(net.owner_address).call().await;
+        let error = refusal::<Availability::NotAvailable, _>(buy().await);
+        assert_eq!((error.blobId, error.availableUntil, error.wanted), (id, 0, 3), "{}", chain.name);
 
         net.certify(id, object, &[0, 1, 2]).await;
-        let epoch = net.epoch().await;
-        let refused = refusal::<ReleaseShelf::EndsTooEarly, _>(shelf.release(id, epoch + 3).call().await);
-        assert_eq!((refused.endEpoch, refused.wanted), (epoch + 2, epoch + 3));
-        let receipt = mined(shelf.release(id, epoch + 2).send().await).await;
-        let event = receipt.decoded_log::<ReleaseShelf::Released>().expect("it is announced");
-        assert_eq!((event.blobId, event.endEpoch), (id, epoch + 2));
-        assert_eq!(shelf.latest().call().await.unwrap(), id);
+        mined(editions.buy().value(price).send().await).await;
+        assert_eq!(editions.ownerOf(U256::ONE).call().await.unwrap(), net.owner_address);
+        let cheap = editions.buy().value(U256::ONE).call().await;
+        assert_eq!(refusal::<Editions::WrongPrice, _>(cheap).expected, price);
 
         net.next_epoch().await;
-        shelf.release(id, epoch + 2).call().await.unwrap();
+        buy().await.unwrap();
         net.next_epoch().await;
-        refusal::<ReleaseShelf::NotAvailable, _>(shelf.release(id, epoch + 2).call().await);
-        assert_ne!(object, U256::ZERO);
+        let error = refusal::<Availability::NotAvailable, _>(buy().await);
+        assert_eq!((error.availableUntil, error.wanted), (4, 5), "two epochs are no longer left");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_be_deleted_is_not_promised() {
+    for chain in chains().await {
+        let net = Network::launch(&chain, &[1; 4]).await;
+        let (id, object) = net.register_deletable(1, 1000, 3).await;
+        net.certify(id, object, &[0, 1, 2]).await;
+        assert_eq!(net.availability.availableUntil(id).call().await.unwrap(), 0, "{}", chain.name);
+        let error = refusal::<Availability::NotAvailable, _>(net.availability.requireAvailable(id, 2).call().await);
+        assert_eq!((error.availableUntil, error.wanted), (0, 2));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_networks_contracts_write_answers() {
+    for chain in chains().await {
+        let net = Network::launch(&chain, &[1; 4]).await;
+        let (id, answers) = (Default::default(), &net.availability);
+        for refused in [
+            answers.record(id, 9).from(net.owner_address).call().await.map(drop),
+            answers.recordInPool(id, U256::ONE).from(net.owner_address).call().await.map(drop),
+            answers.setPoolEnd(U256::ONE, 9).from(net.owner_address).call().await.map(drop),
+            answers.invalidate(id).from(net.owner_address).call().await.map(drop),
+            answers.setEpoch(2).from(net.owner_address).call().await.map(drop),
+        ] {
+            assert_eq!(refusal::<Availability::NotAWriter, _>(refused).caller, net.owner_address, "{}", chain.name);
+        }
+        let skipped = answers.setEpoch(3).from(*net.epochs.address()).call().await;
+        assert_eq!(refusal::<Availability::EpochNotNext, _>(skipped).expected, 2);
     }
 }

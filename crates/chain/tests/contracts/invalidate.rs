@@ -2,9 +2,9 @@
 
 use alloy::primitives::{B256, U256};
 
-use super::bindings::{Blobs, Committee};
-use super::network::{Network, mined, refusal};
-use super::signing::{blob_id, confirmation, invalid};
+use super::bindings::{Availability, Blobs, Committee};
+use super::network::{Network, mined, new_blob, refusal};
+use super::signing::{confirmation, invalid};
 use crate::support::chains;
 
 const QUORUM: [usize; 7] = [0, 1, 2, 3, 4, 5, 6];
@@ -23,18 +23,17 @@ async fn an_invalid_blob_is_gone_forever() {
         let receipt = mined(net.blobs.invalidate(id, signers.clone(), signature).send().await).await;
         let event = receipt.decoded_log::<Blobs::BlobInvalidated>().expect("it is announced");
         assert_eq!((event.blobId, event.epoch), (id, 1), "{}", chain.name);
-        assert!(!net.blobs.isAvailable(id).call().await.unwrap());
-        assert_eq!(net.blobs.availableUntil(id).call().await.unwrap(), 0);
-        assert_eq!(net.blobs.invalidSince(id).call().await.unwrap(), 1);
+        assert!(!net.availability.isAvailable(id).call().await.unwrap());
+        assert_eq!(net.availability.availableUntil(id).call().await.unwrap(), 0);
+        assert_eq!(net.availability.invalidSince(id).call().await.unwrap(), 1);
 
         let (bitmap, confirmed) = net.certificate(&QUORUM, &confirmation(1, id));
         let certify = net.blobs.certify(uncertified, bitmap, confirmed).call().await;
-        let error = refusal::<Blobs::BlobInvalid, _>(certify);
+        let error = refusal::<Availability::BlobInvalid, _>(certify);
         assert_eq!((error.blobId, error.invalidSince), (id, 1));
-        let root = B256::repeat_byte(1);
-        let register = net.blobs.register(id, root, 1000, 1, 5).from(net.owner_address).call().await;
-        refusal::<Blobs::BlobInvalid, _>(register);
-        refusal::<Blobs::BlobInvalid, _>(net.blobs.invalidate(id, signers, signature).call().await);
+        let register = net.blobs.register(new_blob(1, 1000, false), 5, U256::MAX, net.owner_address).call().await;
+        refusal::<Availability::BlobInvalid, _>(register);
+        refusal::<Availability::BlobInvalid, _>(net.blobs.invalidate(id, signers, signature).call().await);
         assert!(net.blobs.blob(object).call().await.is_ok(), "what was registered stays on record");
     }
 }
@@ -43,12 +42,11 @@ async fn an_invalid_blob_is_gone_forever() {
 async fn an_unregistered_blob_can_be_invalid_too() {
     for chain in chains().await {
         let net = Network::launch(&chain, &[1; 10]).await;
-        let root = B256::repeat_byte(3);
-        let id = blob_id(root, 77);
+        let id = new_blob(3, 77, false).blobId;
         let (signers, signature) = net.certificate(&ONE_HONEST, &invalid(1, id));
         mined(net.blobs.invalidate(id, signers, signature).send().await).await;
-        let register = net.blobs.register(id, root, 77, 1, 5).from(net.owner_address).call().await;
-        assert_eq!(refusal::<Blobs::BlobInvalid, _>(register).blobId, id, "{}", chain.name);
+        let register = net.blobs.register(new_blob(3, 77, false), 5, U256::MAX, net.owner_address).call().await;
+        assert_eq!(refusal::<Availability::BlobInvalid, _>(register).blobId, id, "{}", chain.name);
     }
 }
 

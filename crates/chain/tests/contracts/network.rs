@@ -18,7 +18,9 @@ use floe_chain::{
     deploy::{self, DeployOptions},
 };
 
-use super::bindings::{Blobs, Committee, Epochs, FloeToken, Governance, Nodes, Staking, TestStablecoin};
+use super::bindings::{
+    Availability, Blobs, Committee, Epochs, FloeToken, Governance, Nodes, Staking, Storage, TestStablecoin,
+};
 use super::signing::{self, Possession};
 use crate::support::{CHAIN_ID, FUNDED_KEY, TestChain, rpc};
 
@@ -60,6 +62,8 @@ pub(super) struct Deployment {
     pub(super) epochs: Epochs::EpochsInstance<DynProvider>,
     pub(super) governance: Governance::GovernanceInstance<DynProvider>,
     pub(super) blobs: Blobs::BlobsInstance<DynProvider>,
+    pub(super) storage: Storage::StorageInstance<DynProvider>,
+    pub(super) availability: Availability::AvailabilityInstance<DynProvider>,
     pub(super) money: TestStablecoin::TestStablecoinInstance<DynProvider>,
     pub(super) floe: FloeToken::FloeTokenInstance<DynProvider>,
 }
@@ -103,7 +107,7 @@ pub(super) fn refusal<E: SolError, T: std::fmt::Debug>(result: alloy::contract::
 }
 
 impl Deployment {
-    /// Deploys everything for `shards` shards; the owner gets a million test dollars and allows `Blobs` to take them, and
+    /// Deploys everything for `shards` shards; the owner gets a million test dollars and allows `Storage` to take them, and
     /// `Staking` to take its FLOE.
     pub(super) async fn new(chain: &TestChain, shards: u16) -> Self {
         let signer: PrivateKeySigner = FUNDED_KEY.parse().expect("a key");
@@ -127,15 +131,27 @@ impl Deployment {
             epochs: Epochs::new(of(at.epochs), owner.clone()),
             governance: Governance::new(of(at.governance), owner.clone()),
             blobs: Blobs::new(of(at.blobs), owner.clone()),
+            storage: Storage::new(of(at.storage), owner.clone()),
+            availability: Availability::new(of(at.availability), owner.clone()),
             money: TestStablecoin::new(of(at.payment_token), owner.clone()),
             floe: FloeToken::new(of(at.floe_token), owner.clone()),
             owner,
         };
         let fortune = U256::from(1_000_000_000_000_u64);
         mined(net.money.mint(net.owner_address, fortune).send().await).await;
-        mined(net.money.approve(*net.blobs.address(), fortune).send().await).await;
+        mined(net.money.approve(*net.storage.address(), U256::MAX).send().await).await;
         mined(net.floe.approve(*net.staking.address(), U256::MAX).send().await).await;
         net
+    }
+
+    /// What the treasury has is what it owes: to the epochs, and to the blobs that keep money for themselves. Nothing
+    /// but transfers of the token moved it.
+    pub(super) async fn audit(&self) {
+        let (has, owes) = tokio::join!(
+            async { self.money.balanceOf(*self.storage.address()).call().await.expect("a view") },
+            async { self.storage.held().call().await.expect("a view") },
+        );
+        assert_eq!(has, owes, "the treasury's money");
     }
 
     /// Ether for `accounts`.
@@ -215,6 +231,12 @@ pub(super) fn votes() -> Nodes::Votes {
     Nodes::Votes { capacity: 1 << 40, storagePrice: U96::from(STORAGE_PRICE), writePrice: U96::from(WRITE_PRICE) }
 }
 
+/// A blob whose root follows from `seed`.
+pub(super) fn new_blob(seed: u8, size: u64, deletable: bool) -> Blobs::NewBlob {
+    let root = B256::repeat_byte(seed);
+    Blobs::NewBlob { blobId: signing::blob_id(root, size), rootHash: root, size, encodingType: 1, deletable }
+}
+
 /// Whole FLOE.
 pub(super) fn tokens(floe: u64) -> U96 {
     U96::from(floe) * U96::from(10_u64.pow(18))
@@ -247,17 +269,34 @@ impl Network {
 
     /// Registers a blob whose root follows from `seed`; gives its id and the object's number.
     pub(super) async fn register(&self, seed: u8, size: u64, epochs: u32) -> (B256, U256) {
-        let root = B256::repeat_byte(seed);
-        let blob_id = signing::blob_id(root, size);
-        mined(self.blobs.register(blob_id, root, size, 1, epochs).send().await).await;
+        self.enter(new_blob(seed, size, false), epochs).await
+    }
+
+    /// The same for a blob that its owner may delete.
+    pub(super) async fn register_deletable(&self, seed: u8, size: u64, epochs: u32) -> (B256, U256) {
+        self.enter(new_blob(seed, size, true), epochs).await
+    }
+
+    async fn enter(&self, blob: Blobs::NewBlob, epochs: u32) -> (B256, U256) {
+        let blob_id = blob.blobId;
+        mined(self.blobs.register(blob, epochs, U256::MAX, self.owner_address).send().await).await;
+        self.audit().await;
         (blob_id, self.blobs.objectCount().call().await.expect("a view"))
     }
 
     /// Certifies an object with the confirmations of `signers`.
     pub(super) async fn certify(&self, blob_id: B256, object: U256, signers: &[usize]) -> TransactionReceipt {
-        let message = signing::confirmation(self.epoch().await, blob_id);
+        let deletable = self.blobs.blob(object).call().await.expect("a view").deletable;
+        let message = signing::confirmation_of(self.epoch().await, blob_id, deletable.then_some(object));
         let (bitmap, signature) = self.certificate(signers, &message);
         mined(self.blobs.certify(object, bitmap, signature).send().await).await
+    }
+
+    /// One registered and certified blob.
+    pub(super) async fn stored(&self, seed: u8, size: u64, epochs: u32) -> (B256, U256) {
+        let (blob_id, object) = self.register(seed, size, epochs).await;
+        self.certify(blob_id, object, &(0..self.nodes.len()).collect::<Vec<_>>()).await;
+        (blob_id, object)
     }
 
     /// Lets half an epoch pass, and fixes the next committee.
@@ -290,6 +329,7 @@ impl Network {
         self.select_next().await;
         self.begin_next().await;
         self.sync().await;
+        self.audit().await;
     }
 
     /// Moves the chain's clock.

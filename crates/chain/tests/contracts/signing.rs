@@ -1,6 +1,6 @@
 //! Messages, keys and certificates, made without the code under test.
 
-use alloy::primitives::{Address, B256, Bytes};
+use alloy::primitives::{Address, B256, Bytes, U256};
 use blst::min_pk::{AggregateSignature, PublicKey, SecretKey, Signature};
 use sha2::{Digest, Sha256};
 
@@ -60,6 +60,20 @@ fn header(intent: u8, epoch: u32) -> Vec<u8> {
 /// "I hold my slivers of this permanent blob."
 pub(super) fn confirmation(epoch: u32, blob_id: B256) -> Vec<u8> {
     [header(1, epoch), blob_id.to_vec(), vec![0]].concat()
+}
+
+/// "I hold my slivers of this blob", for a permanent registration or for one that can be deleted.
+pub(super) fn confirmation_of(epoch: u32, blob_id: B256, object: Option<U256>) -> Vec<u8> {
+    let Some(object) = object else { return confirmation(epoch, blob_id) };
+    [header(1, epoch), blob_id.to_vec(), vec![1], object.to_be_bytes::<32>().to_vec()].concat()
+}
+
+/// "I hold my slivers of all these": blob ids, and the object where it can be deleted.
+pub(super) fn batch_confirmation(epoch: u32, chain_id: u64, blobs: Address, list: &[(B256, Option<U256>)]) -> Vec<u8> {
+    let entries: Vec<u8> =
+        list.iter().flat_map(|(id, object)| [id.0, object.unwrap_or_default().to_be_bytes::<32>()].concat()).collect();
+    let root = blake2b(&entries);
+    [header(0x80, epoch), chain_id.to_le_bytes().to_vec(), blobs.into_word().to_vec(), root.to_vec()].concat()
 }
 
 /// "This blob is inconsistently encoded."

@@ -46,7 +46,9 @@ async fn a_blob_is_registered_and_certified() {
         let event = control.certified_event(&blob).await.unwrap().unwrap();
         assert_eq!(event.tx, tx);
         let (object_id, certified_epoch, end_epoch) = (object.object_id, Epoch(1), Epoch(3));
-        assert_eq!(event.kind, EventKind::BlobCertified { blob_id: blob, object_id, certified_epoch, end_epoch });
+        let deletable = false;
+        let expected = EventKind::BlobCertified { blob_id: blob, object_id, deletable, certified_epoch, end_epoch };
+        assert_eq!(event.kind, expected);
 
         let (name, _) = revert(control.certify_blob(object_id, &certificate).await.unwrap_err());
         assert_eq!(name, "AlreadyCertified");

@@ -17,6 +17,8 @@ fn label(kind: &EventKind) -> &'static str {
         EventKind::NodeKeyAnnounced { .. } => "key",
         EventKind::BlobRegistered { .. } => "registered",
         EventKind::BlobCertified { .. } => "certified",
+        EventKind::BlobExtended { .. } => "extended",
+        EventKind::BlobDeleted { .. } => "deleted",
         EventKind::BlobInvalidated { .. } => "invalid",
     }
 }

@@ -115,7 +115,7 @@ pub(super) fn new_blob() -> RegisterBlob {
     root_hash[..8].copy_from_slice(&number.to_le_bytes());
     let (size, encoding_type) = (1000 + number, EncodingType::Rs2);
     let blob_id = BlobId::from_root(encoding_type, size, &root_hash);
-    RegisterBlob { blob_id, root_hash, size, encoding_type, epochs_ahead: 2 }
+    RegisterBlob { blob_id, root_hash, size, encoding_type, epochs_ahead: 2, deletable: false }
 }
 
 /// The next item, which must come soon.

@@ -257,6 +257,7 @@ impl FloeClient {
             size: metadata.unencoded_length(),
             encoding_type: metadata.encoding_type(),
             epochs_ahead: epochs,
+            deletable: false,
         };
         let mut registered = self.inner.chain.register_blobs(&[wanted]).await?;
         let Registered { object, cost, encoded_length, .. } =

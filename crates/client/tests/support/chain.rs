@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use floe_chain::{
     Address, Balances, BlobObject, ChainError, ChainEvent, ControlPlane, EpochPhase, EpochStep, EventCursor, EventKind,
-    EventStream, NetworkInfo, RegisterBlob, Registered, TxHash,
+    EventStream, Extended, NetworkInfo, RegisterBlob, Registered, TxHash,
 };
 use floe_protocol::{Certificate, Committee, Epoch, ObjectId};
 use floe_redstuff::{BlobId, EncodingType};
@@ -120,6 +120,7 @@ impl State {
             owner: Address::from_bytes([7; 20]),
             size,
             encoding_type: EncodingType::Rs2,
+            deletable: false,
             registered_epoch: epoch,
             certified_epoch: None,
             end_epoch: Epoch(epoch.get() + epochs),
@@ -134,6 +135,7 @@ impl State {
         let kind = EventKind::BlobCertified {
             blob_id: object.blob_id,
             object_id: object.object_id,
+            deletable: object.deletable,
             certified_epoch: epoch,
             end_epoch: object.end_epoch,
         };
@@ -215,6 +217,18 @@ impl ControlPlane for MemoryChain {
 
     async fn blob_object(&self, object: ObjectId) -> Result<Option<BlobObject>, ChainError> {
         Ok(self.up()?.objects.iter().find(|o| o.object_id == object).cloned())
+    }
+
+    async fn owned_blobs(&self, _: Address) -> Result<Vec<BlobObject>, ChainError> {
+        Ok(Vec::new())
+    }
+
+    async fn extend_blob(&self, _: ObjectId, _: u32) -> Result<Extended, ChainError> {
+        Err(ChainError::NoWallet)
+    }
+
+    async fn delete_blob(&self, _: ObjectId) -> Result<TxHash, ChainError> {
+        Err(ChainError::NoWallet)
     }
 
     async fn available_until(&self, blob: &BlobId) -> Result<Option<Epoch>, ChainError> {

@@ -77,7 +77,7 @@ pub(crate) fn confirm(
     persistence: Persistence,
 ) -> Result<SignedMessage<StorageConfirmation>, ApiError> {
     let view = node.view()?;
-    if !node.ledger.standing(blob)?.is_registered() {
+    if !node.ledger.standing(blob)?.is_registered() || !node.ledger.is_registered_as(blob, persistence)? {
         return Err(ApiError::not_registered());
     }
     node.shelf.flush(blob)?;
@@ -91,10 +91,6 @@ pub(crate) fn confirm(
     let lacking = node.shelf.missing(blob, &pairs)?;
     if !lacking.is_empty() {
         return Err(missing(format!("{} of {} slivers are missing", lacking.len(), 2 * pairs.len())));
-    }
-    if let Persistence::Deletable(_) = persistence {
-        // Every registration on chain is permanent, so no deletable object can be one.
-        return Err(ApiError::not_registered());
     }
     let epoch = node.ledger.epoch();
     let message = StorageConfirmation { epoch, blob_id: *blob, persistence };

@@ -1,7 +1,7 @@
 //! Keys of the event-derived state in the store. Numbers are big-endian so that ranges come in order.
 
 use floe_chain::EventCursor;
-use floe_protocol::Epoch;
+use floe_protocol::{Epoch, ObjectId};
 use floe_redstuff::BlobId;
 
 /// Position after the last applied event.
@@ -17,6 +17,8 @@ pub(crate) const COMMITTEE: &[u8] = b"c/committee";
 
 /// What is known of a blob: `b/` and the id.
 pub(crate) const BLOB_PREFIX: &[u8] = b"b/";
+/// Deletable registrations of a blob: `d/`, the id, the object.
+pub(crate) const DELETABLE_PREFIX: &[u8] = b"d/";
 /// Index by end epoch: `x/`, the epoch, the id.
 pub(crate) const EXPIRY_PREFIX: &[u8] = b"x/";
 /// Undo journal: `u/`, block, log index.
@@ -38,6 +40,14 @@ pub(crate) fn blob(id: &BlobId) -> Vec<u8> {
 
 pub(crate) fn missing(id: &BlobId) -> Vec<u8> {
     key(MISSING_PREFIX, &[id.as_ref()])
+}
+
+pub(crate) fn deletable(id: &BlobId, object: &ObjectId) -> Vec<u8> {
+    key(DELETABLE_PREFIX, &[id.as_ref(), object.as_ref()])
+}
+
+pub(crate) fn deletables_of(id: &BlobId) -> Vec<u8> {
+    key(DELETABLE_PREFIX, &[id.as_ref()])
 }
 
 pub(crate) fn expiry(end: Epoch, id: &BlobId) -> Vec<u8> {
@@ -75,6 +85,7 @@ mod tests {
         assert_eq!(blob_of(&blob(&id)), Some(id));
         assert_eq!(blob_of(&expiry(Epoch(258), &id)), Some(id));
         assert!(expiry(Epoch(258), &id).starts_with(&expiry_of(Epoch(258))));
+        assert!(deletable(&id, &ObjectId::from_number(3)).starts_with(&deletables_of(&id)));
         let cursor = EventCursor { block: 300, log_index: 2, block_hash: [0; 32] };
         assert_eq!(undo_position(&undo(&cursor)), Some((300, 2)));
         assert_eq!(undo_position(b"u/short"), None);

@@ -7,7 +7,8 @@ mod rules;
 mod waiters;
 
 use floe_chain::{ChainEvent, EventCursor};
-use floe_protocol::Epoch;
+use floe_protocol::api::DeletableCounts;
+use floe_protocol::{Epoch, Persistence};
 use floe_redstuff::BlobId;
 use floe_store::{Batch, Store, StoreError};
 use parking_lot::{Mutex, RwLock};
@@ -66,6 +67,31 @@ impl Ledger {
     pub(crate) fn standing(&self, blob: &BlobId) -> Result<Standing, LedgerError> {
         let record = self.record(blob)?;
         Ok(record.map_or(Standing::Unknown, |record| record.standing(self.epoch())))
+    }
+
+    /// Whether the registration that a confirmation would be for is there and has not ended.
+    pub(crate) fn is_registered_as(&self, blob: &BlobId, persistence: Persistence) -> Result<bool, LedgerError> {
+        let now = self.epoch();
+        Ok(match persistence {
+            Persistence::Permanent => self.record(blob)?.is_some_and(|record| record.is_permanent(now)),
+            Persistence::Deletable(object) => {
+                let entry = rules::deletable(&Overlay::new(&self.store), blob, &object)?;
+                entry.is_some_and(|entry| entry.registered.end > now.0)
+            }
+        })
+    }
+
+    /// How many deletable registrations of a blob hold.
+    pub(crate) fn deletable_counts(&self, blob: &BlobId) -> Result<DeletableCounts, LedgerError> {
+        let now = self.epoch();
+        let mut counts = DeletableCounts::default();
+        for entry in rules::deletables(&Overlay::new(&self.store), blob)? {
+            if entry.registered.end > now.0 {
+                counts.count_deletable_total += 1;
+                counts.count_deletable_certified += u32::from(entry.certified.is_some());
+            }
+        }
+        Ok(counts)
     }
 
     /// A place among those who wait for this blob's registration.
@@ -168,6 +194,9 @@ impl Ledger {
             batch = batch.state(keys::expiry(end, blob), None);
             if record.invalid.is_none() {
                 batch = batch.state(keys::blob(blob), None);
+            }
+            for (key, _) in self.store.state_range(&keys::deletables_of(blob))? {
+                batch = batch.state(key, None);
             }
         }
         self.store.put(batch)?;

@@ -31,7 +31,25 @@ pub(crate) struct Certified {
     pub(crate) claim: Claim,
 }
 
-/// All that the events say of one blob id. Several registrations of the same id fold into the longest one.
+/// A registration that its owner may delete; kept one by one, since each can go alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Deletable {
+    pub(crate) registered: Claim,
+    /// Epoch and event of its certificate.
+    pub(crate) certified: Option<(u32, EventRef)>,
+}
+
+/// What all deletable registrations of a blob come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeletableSummary {
+    /// The one that lasts longest.
+    registered: Option<Claim>,
+    /// The certified one that lasts longest, with the first epoch of any certificate.
+    certified: Option<Certified>,
+}
+
+/// All that the events say of one blob id. Several permanent registrations of the same id fold into the longest one;
+/// deletable ones are summed up here and kept apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BlobRecord {
     /// Unencoded bytes, as registered.
@@ -39,6 +57,10 @@ pub(crate) struct BlobRecord {
     pub(crate) registered: Option<Claim>,
     pub(crate) certified: Option<Certified>,
     pub(crate) invalid: Option<EventRef>,
+    pub(crate) deletable: DeletableSummary,
+    /// First epoch in which the data may go, once a deletion has taken the last registration: not at once, so that a
+    /// reorganisation can take the deletion back.
+    pub(crate) dropped_at: Option<u32>,
 }
 
 /// What a blob id is to a node at one epoch.
@@ -64,25 +86,67 @@ impl BlobRecord {
         if self.invalid.is_some() {
             return Standing::Invalid;
         }
-        if !self.registered.is_some_and(|claim| claim.holds(now)) {
+        if !self.is_registered(now) {
             return Standing::Unknown;
         }
         Standing::Registered { size: self.size, certified: self.certified(now).is_some() }
     }
 
-    /// The certificate, if one holds now.
-    pub(crate) fn certified(&self, now: Epoch) -> Option<Certified> {
+    /// Whether any registration holds now.
+    fn is_registered(&self, now: Epoch) -> bool {
+        let claims = [self.registered, self.deletable.registered];
+        claims.into_iter().flatten().any(|claim| claim.holds(now))
+    }
+
+    /// Whether a registration that nobody can delete holds now.
+    pub(crate) fn is_permanent(&self, now: Epoch) -> bool {
+        self.registered.is_some_and(|claim| claim.holds(now))
+    }
+
+    /// The certificate of a permanent registration, if one holds now.
+    pub(crate) fn certified_permanent(&self, now: Epoch) -> Option<Certified> {
         self.certified.filter(|certified| certified.claim.holds(now))
+    }
+
+    /// The certificate that lasts longest, if one holds now; with the first epoch of any.
+    pub(crate) fn certified(&self, now: Epoch) -> Option<Certified> {
+        let deletable = self.deletable.certified.filter(|certified| certified.claim.holds(now));
+        merge(self.certified_permanent(now), deletable)
     }
 
     /// The last end epoch of any claim; the data may go from then on.
     pub(crate) fn end(&self) -> Option<Epoch> {
-        let certified = self.certified.map(|certified| certified.claim.end);
-        self.registered.map(|claim| claim.end).max(certified).map(Epoch)
+        let claims = [self.registered, self.deletable.registered];
+        let certificates = [self.certified, self.deletable.certified];
+        let ends = claims.iter().flatten().map(|claim| claim.end);
+        let ends = ends.chain(certificates.iter().flatten().map(|certified| certified.claim.end));
+        ends.chain(self.dropped_at).max().map(Epoch)
+    }
+
+    /// Sums the deletable registrations up that still hold.
+    pub(crate) fn sum_up(&mut self, now: Epoch, objects: impl Iterator<Item = Deletable>) {
+        let mut summary = DeletableSummary::default();
+        for object in objects.filter(|object| object.registered.holds(now)) {
+            if summary.registered.is_none_or(|claim| claim.end < object.registered.end) {
+                summary.registered = Some(object.registered);
+            }
+            let certified = object.certified.map(|(first_epoch, event)| Certified {
+                first_epoch,
+                claim: Claim { end: object.registered.end, event },
+            });
+            summary.certified = merge(summary.certified, certified);
+        }
+        self.deletable = summary;
+        if self.is_registered(now) {
+            self.dropped_at = None;
+        } else {
+            self.dropped_at.get_or_insert(now.0.saturating_add(1));
+        }
     }
 
     pub(crate) fn register(&mut self, now: Epoch, size: u64, claim: Claim) {
         self.size = size;
+        self.dropped_at = None;
         match &mut self.registered {
             Some(known) if known.holds(now) && known.end >= claim.end => {}
             slot => *slot = Some(claim),
@@ -90,7 +154,7 @@ impl BlobRecord {
     }
 
     pub(crate) fn certify(&mut self, now: Epoch, epoch: Epoch, claim: Claim) {
-        match self.certified(now) {
+        match self.certified_permanent(now) {
             None => self.certified = Some(Certified { first_epoch: epoch.0, claim }),
             Some(mut known) if claim.end > known.claim.end => {
                 known.claim = claim;
@@ -99,6 +163,13 @@ impl BlobRecord {
             Some(_) => {}
         }
     }
+}
+
+/// The longer of two certificates, with the earlier first epoch.
+fn merge(a: Option<Certified>, b: Option<Certified>) -> Option<Certified> {
+    let (Some(a), Some(b)) = (a, b) else { return a.or(b) };
+    let claim = if b.claim.end > a.claim.end { b.claim } else { a.claim };
+    Some(Certified { first_epoch: a.first_epoch.min(b.first_epoch), claim })
 }
 
 /// Converts between the record and its stored bytes.

@@ -1,14 +1,14 @@
 //! What each chain event does to the state of a node. No I/O but the key-value view that is handed in.
 
 use floe_chain::{ChainEvent, EventCursor, EventKind};
-use floe_protocol::Epoch;
+use floe_protocol::{Epoch, ObjectId};
 use floe_redstuff::BlobId;
 use serde::{Deserialize, Serialize};
 
 use super::LedgerError;
 use super::keys;
 use super::overlay::{Kv, Overlay, Undo};
-use super::record::{BadRecord, BlobRecord, Claim, EventRef, decode, encode};
+use super::record::{BadRecord, BlobRecord, Claim, Deletable, EventRef, decode, encode};
 
 /// Blocks whose events can be undone. A reorganisation beyond that rebuilds the state from the first event.
 pub(crate) const UNDO_BLOCKS: u64 = 512;
@@ -95,13 +95,42 @@ fn apply_kind<K: Kv>(kv: &mut Overlay<'_, K>, event: &ChainEvent, effects: &mut 
         | EventKind::EpochChangeDone { .. } => {}
         EventKind::BlobRegistered { object, .. } => {
             let claim = Claim { end: object.end_epoch.0, event: source };
-            update(kv, &object.blob_id, |record| record.register(now, object.size, claim))?;
+            if object.deletable {
+                let entry = Deletable { registered: claim, certified: None };
+                kv.set(keys::deletable(&object.blob_id, &object.object_id), Some(encode(&entry)))?;
+                sum_up(kv, &object.blob_id, now, |record| record.size = object.size)?;
+            } else {
+                update(kv, &object.blob_id, |record| record.register(now, object.size, claim))?;
+            }
             effects.registered.push(object.blob_id);
         }
-        EventKind::BlobCertified { blob_id, certified_epoch, end_epoch, .. } => {
+        EventKind::BlobCertified { blob_id, object_id, deletable, certified_epoch, end_epoch } => {
             let claim = Claim { end: end_epoch.0, event: source };
-            update(kv, blob_id, |record| record.certify(now, *certified_epoch, claim))?;
+            if *deletable {
+                let entry = Deletable { registered: claim, certified: Some((certified_epoch.0, source)) };
+                kv.set(keys::deletable(blob_id, object_id), Some(encode(&entry)))?;
+                sum_up(kv, blob_id, now, |_| {})?;
+            } else {
+                update(kv, blob_id, |record| record.certify(now, *certified_epoch, claim))?;
+            }
             effects.certified.push(*blob_id);
+        }
+        EventKind::BlobExtended { blob_id, object_id, certified_epoch, end_epoch, .. } => {
+            let claim = Claim { end: end_epoch.0, event: source };
+            if let Some(mut entry) = deletable(kv, blob_id, object_id)? {
+                entry.registered = claim;
+                kv.set(keys::deletable(blob_id, object_id), Some(encode(&entry)))?;
+                sum_up(kv, blob_id, now, |_| {})?;
+            } else {
+                update(kv, blob_id, |record| {
+                    record.register(now, record.size, claim);
+                    record.certify(now, *certified_epoch, claim);
+                })?;
+            }
+        }
+        EventKind::BlobDeleted { blob_id, object_id, .. } => {
+            kv.set(keys::deletable(blob_id, object_id), None)?;
+            sum_up(kv, blob_id, now, |_| {})?;
         }
         EventKind::BlobInvalidated { blob_id, .. } => {
             update(kv, blob_id, |record| record.invalid = Some(source))?;
@@ -109,6 +138,34 @@ fn apply_kind<K: Kv>(kv: &mut Overlay<'_, K>, event: &ChainEvent, effects: &mut 
         }
     }
     Ok(())
+}
+
+/// A deletable registration; `None` for a permanent one too.
+pub(crate) fn deletable<K: Kv>(
+    kv: &Overlay<'_, K>,
+    blob: &BlobId,
+    object: &ObjectId,
+) -> Result<Option<Deletable>, LedgerError> {
+    Ok(kv.get(&keys::deletable(blob, object))?.and_then(|bytes| decode(&bytes)))
+}
+
+/// All deletable registrations of a blob, ended ones included.
+pub(crate) fn deletables<K: Kv>(kv: &Overlay<'_, K>, blob: &BlobId) -> Result<Vec<Deletable>, LedgerError> {
+    Ok(kv.range(&keys::deletables_of(blob))?.values().filter_map(|bytes| decode(bytes)).collect())
+}
+
+/// Brings the record of a blob in step with its deletable registrations.
+fn sum_up<K: Kv>(
+    kv: &mut Overlay<'_, K>,
+    blob: &BlobId,
+    now: Epoch,
+    change: impl FnOnce(&mut BlobRecord),
+) -> Result<(), LedgerError> {
+    let objects = deletables(kv, blob)?;
+    update(kv, blob, |record| {
+        change(record);
+        record.sum_up(now, objects.into_iter());
+    })
 }
 
 /// Changes the record of a blob and keeps the index by end epoch in step.
@@ -181,7 +238,9 @@ pub(crate) fn rollback<K: Kv>(kv: &mut Overlay<'_, K>, to: &EventCursor) -> Resu
     // The sweep may have passed an epoch that did not happen.
     kv.set(keys::SWEPT.to_vec(), None)?;
     if to.block < undo_floor(kv)? {
-        for prefix in [keys::BLOB_PREFIX, keys::EXPIRY_PREFIX, keys::UNDO_PREFIX, keys::MISSING_PREFIX] {
+        for prefix in
+            [keys::BLOB_PREFIX, keys::DELETABLE_PREFIX, keys::EXPIRY_PREFIX, keys::UNDO_PREFIX, keys::MISSING_PREFIX]
+        {
             for key in kv.range(prefix)?.into_keys() {
                 kv.set(key, None)?;
             }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use async_trait::async_trait;
 use floe_chain::{
     Address, Balances, BlobObject, ChainError, ChainEvent, ControlPlane, EpochPhase, EpochStep, EventCursor, EventItem,
-    EventKind, EventStream, NetworkInfo, RegisterBlob, Registered, TxHash,
+    EventKind, EventStream, Extended, NetworkInfo, RegisterBlob, Registered, TxHash,
 };
 use floe_protocol::{Certificate, Committee, Epoch, ObjectId};
 use floe_redstuff::{BlobId, EncodingType, VerifiedMetadata};
@@ -73,6 +73,7 @@ impl TestChain {
             owner: Address::default(),
             size: metadata.unencoded_length(),
             encoding_type: EncodingType::Rs2,
+            deletable: false,
             registered_epoch: Epoch(1),
             certified_epoch: None,
             end_epoch: Epoch(end_epoch),
@@ -84,6 +85,7 @@ impl TestChain {
         self.emit(EventKind::BlobCertified {
             blob_id: *blob,
             object_id: ObjectId::from_number(1),
+            deletable: false,
             certified_epoch: Epoch(1),
             end_epoch: Epoch(end_epoch),
         });
@@ -179,6 +181,18 @@ impl ControlPlane for Handle {
 
     async fn blob_object(&self, _: ObjectId) -> Result<Option<BlobObject>, ChainError> {
         Ok(None)
+    }
+
+    async fn owned_blobs(&self, _: Address) -> Result<Vec<BlobObject>, ChainError> {
+        Ok(Vec::new())
+    }
+
+    async fn extend_blob(&self, _: ObjectId, _: u32) -> Result<Extended, ChainError> {
+        Err(ChainError::NoWallet)
+    }
+
+    async fn delete_blob(&self, _: ObjectId) -> Result<TxHash, ChainError> {
+        Err(ChainError::NoWallet)
     }
 
     async fn available_until(&self, _: &BlobId) -> Result<Option<Epoch>, ChainError> {

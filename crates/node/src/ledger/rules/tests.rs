@@ -85,6 +85,7 @@ fn registered(tag: u8, end: u32) -> EventKind {
         owner: Address::default(),
         size: 7,
         encoding_type: EncodingType::Rs2,
+        deletable: false,
         registered_epoch: Epoch(1),
         certified_epoch: None,
         end_epoch: Epoch(end),
@@ -96,8 +97,44 @@ fn certified(tag: u8, end: u32) -> EventKind {
     EventKind::BlobCertified {
         blob_id: blob(tag),
         object_id: ObjectId::from_number(1),
+        deletable: false,
         certified_epoch: Epoch(1),
         end_epoch: Epoch(end),
+    }
+}
+
+fn deletable_registered(tag: u8, object: u64, end: u32) -> EventKind {
+    let EventKind::BlobRegistered { object: mut registration, cost } = registered(tag, end) else { unreachable!() };
+    (registration.deletable, registration.object_id) = (true, ObjectId::from_number(object));
+    EventKind::BlobRegistered { object: registration, cost }
+}
+
+fn deletable_certified(tag: u8, object: u64, epoch: u32, end: u32) -> EventKind {
+    EventKind::BlobCertified {
+        blob_id: blob(tag),
+        object_id: ObjectId::from_number(object),
+        deletable: true,
+        certified_epoch: Epoch(epoch),
+        end_epoch: Epoch(end),
+    }
+}
+
+fn extended(tag: u8, object: u64, end: u32) -> EventKind {
+    EventKind::BlobExtended {
+        blob_id: blob(tag),
+        object_id: ObjectId::from_number(object),
+        certified_epoch: Epoch(1),
+        end_epoch: Epoch(end),
+        cost: 1,
+    }
+}
+
+fn deleted(tag: u8, object: u64) -> EventKind {
+    EventKind::BlobDeleted {
+        blob_id: blob(tag),
+        object_id: ObjectId::from_number(object),
+        end_epoch: Epoch(9),
+        was_certified: true,
     }
 }
 
@@ -114,6 +151,52 @@ fn a_blob_from_registration_to_its_end() {
     assert!(state.0.contains_key(&keys::expiry(Epoch(3), &blob(5))));
     assert!(state.apply(&[at(4, new_epoch(2)), at(5, new_epoch(3))]).epoch_changed);
     assert_eq!(state.standing(&blob(5)), Standing::Unknown);
+}
+
+#[test]
+fn an_extension_moves_the_end() {
+    for deletable in [false, true] {
+        let mut state = Memory::default();
+        let (first, second) = if deletable {
+            (deletable_registered(5, 1, 3), deletable_certified(5, 1, 1, 3))
+        } else {
+            (registered(5, 3), certified(5, 3))
+        };
+        state.apply(&[at(1, new_epoch(1)), at(2, first), at(3, second), at(4, extended(5, 1, 6))]);
+        assert!(state.0.contains_key(&keys::expiry(Epoch(6), &blob(5))));
+        assert!(!state.0.contains_key(&keys::expiry(Epoch(3), &blob(5))));
+        state.apply(&[at(5, new_epoch(2)), at(6, new_epoch(5))]);
+        assert_eq!(state.standing(&blob(5)), Standing::Registered { size: 7, certified: true });
+        state.apply(&[at(7, new_epoch(6))]);
+        assert_eq!(state.standing(&blob(5)), Standing::Unknown);
+    }
+}
+
+#[test]
+fn a_blob_goes_with_its_last_registration() {
+    let mut state = Memory::default();
+    let held = |certified| Standing::Registered { size: 7, certified };
+    state.apply(&[
+        at(1, new_epoch(1)),
+        at(2, deletable_registered(5, 1, 9)),
+        at(3, deletable_registered(5, 2, 4)),
+        at(4, deletable_certified(5, 1, 1, 9)),
+        at(5, registered(5, 3)),
+    ]);
+    assert_eq!(state.standing(&blob(5)), held(true));
+    state.apply(&[at(6, deleted(5, 1))]);
+    assert_eq!(state.standing(&blob(5)), held(false), "the certified one went");
+    assert!(state.0.contains_key(&keys::expiry(Epoch(4), &blob(5))), "the latest that is left");
+    let before = state.facts();
+    state.apply(&[at(7, new_epoch(3))]);
+    assert_eq!(state.standing(&blob(5)), held(false), "the permanent one ended, a deletable one is left");
+    state.apply(&[at(8, deleted(5, 2))]);
+    assert_eq!(state.standing(&blob(5)), Standing::Unknown);
+    assert!(state.0.contains_key(&keys::expiry(Epoch(4), &blob(5))), "its data goes with the next epoch, not at once");
+    state.rollback(&at(6, deleted(5, 1)).cursor);
+    assert_eq!(state.facts(), before);
+    state.apply(&[at(7, deletable_registered(5, 3, 8)), at(8, new_epoch(5))]);
+    assert_eq!(state.standing(&blob(5)), held(false));
 }
 
 #[test]

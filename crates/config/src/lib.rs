@@ -15,6 +15,10 @@
 //!     poll_interval_ms = 50
 //!     [chain.contracts]
 //!     committee = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+//!     nodes = "0x8A791620dd6260079BF849Dc5567aDC3F2FdC318"
+//!     staking = "0x610178dA211FEF7D417bC0e6FeD39F05609AD788"
+//!     epochs = "0xB7f8BC63BbcaD18155201308C8f3540b07f84F5e"
+//!     governance = "0xA51c1fc2f0D1a1b8494Ed1FE312d7C3a78Ed91C0"
 //!     blobs = "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"
 //!     storage = "0x5FC8d32690cc91D4c39d9d3abcBD16989F875707"
 //!     availability = "0x0165878A594ca255338adfa4d48449f69242Eb8F"

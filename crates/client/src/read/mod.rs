@@ -136,8 +136,17 @@ impl FloeClient {
     /// A blob that is promised, with its verified metadata and the committee to ask.
     async fn locate(&self, id: &BlobId) -> Result<(Arc<View>, VerifiedMetadata), ClientError> {
         let view = self.inner.views.fresh_or_last().await?;
-        let metadata = self.promised_metadata(&view, id).await?;
-        Ok((view, metadata))
+        match self.promised_metadata(&view, id).await {
+            Err(error @ ClientError::Unavailable { .. }) => Err(self.expired_meanwhile(id).await.unwrap_or(error)),
+            metadata => Ok((view, metadata?)),
+        }
+    }
+
+    /// Nodes drop a blob at the start of its end epoch, which the view may not have seen yet.
+    async fn expired_meanwhile(&self, id: &BlobId) -> Option<ClientError> {
+        let current_epoch = self.inner.views.refresh().await.ok()?.epoch();
+        let end_epoch = self.inner.chain.available_until(id).await.ok()??;
+        (end_epoch <= current_epoch).then_some(ClientError::Expired { blob_id: *id, end_epoch, current_epoch })
     }
 
     /// Asks chain and nodes at once. What the chain says comes first: nodes know no metadata of what does not exist.

@@ -1,8 +1,19 @@
 //! What the contracts hold, in the protocol's words.
 
+mod node;
+mod resource;
+mod stake;
+mod vote;
+
 use floe_protocol::{Epoch, ObjectId, Persistence};
 use floe_redstuff::{BlobId, EncodingType};
 
+pub use self::{
+    node::{NodeDescription, NodeInfo, NodePool},
+    resource::{BlobFund, Deleted, DueRenewal, Renewed, Reserved, StorageResource},
+    stake::{Paid, StakePosition, StakeState, Staked, Unstaked, Withdrawn},
+    vote::{Action, Proposal, ProposalState, Voted},
+};
 use crate::{Address, TxHash};
 
 /// The rules and prices of a network, and its clock.

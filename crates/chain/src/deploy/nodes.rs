@@ -8,7 +8,7 @@ use floe_protocol::{
 
 use super::Setup;
 use crate::{
-    ChainError, ContractAddresses, EventKind, Wallet,
+    Address, ChainError, ContractAddresses, EventKind, Wallet,
     bindings::{Epochs, FloeToken, Nodes, Staking},
     evm::convert::words,
     follow,
@@ -34,7 +34,7 @@ impl Default for NodeVotes {
 }
 
 impl NodeVotes {
-    fn encoded(self) -> Result<Nodes::Votes, ChainError> {
+    pub(crate) fn encoded(self) -> Result<Nodes::Votes, ChainError> {
         Ok(Nodes::Votes {
             capacity: self.capacity_bytes,
             storagePrice: narrow("storage price", self.storage_price)?,
@@ -73,26 +73,8 @@ pub async fn register_node(
 ) -> Result<NodeId, ChainError> {
     let setup = Setup::new(rpc_url, account).await?;
     let epoch = setup.rpc.call("currentEpoch", contracts.epochs, &Epochs::currentEpochCall {}).await?;
-    let public_key = key.public_key();
-    let proof = ProofOfPossession {
-        epoch: Epoch(epoch),
-        account: *account.address().as_bytes(),
-        public_key,
-        chain_id: setup.chain_id,
-        registry: *contracts.nodes.as_bytes(),
-    };
-    let call = Nodes::registerNodeCall {
-        description: Nodes::Description {
-            name: node.name.clone(),
-            url: node.url.clone(),
-            networkKey: node.network_key.clone().into(),
-            metadata: node.metadata.clone(),
-        },
-        publicKey: words(&public_key.to_eip2537()),
-        proofOfPossession: words(&proof.sign(key).signature().to_eip2537()),
-        commissionBps: node.commission_bps,
-        terms: node.votes.encoded()?,
-    };
+    let proof = possession(key, account.address(), Epoch(epoch), setup.chain_id, contracts.nodes);
+    let call = registration(node, key, &proof)?;
     let mined = setup.call(contracts.nodes, &call).await?;
     for log in &mined.receipt.logs {
         let event = follow::decode(log, contracts)?;
@@ -101,6 +83,39 @@ pub async fn register_node(
         }
     }
     Err(ChainError::BadAnswer { method: "registerNode", detail: "no event in the receipt".to_owned() })
+}
+
+/// The proof that a key is known, which names the account and the epoch.
+pub(crate) fn possession(
+    key: &bls::SecretKey,
+    account: Address,
+    epoch: Epoch,
+    chain_id: u64,
+    registry: Address,
+) -> bls::Signature {
+    let (account, registry) = (*account.as_bytes(), *registry.as_bytes());
+    let proof = ProofOfPossession { epoch, account, public_key: key.public_key(), chain_id, registry };
+    *proof.sign(key).signature()
+}
+
+/// The call that registers a node.
+pub(crate) fn registration(
+    node: &NewNode,
+    key: &bls::SecretKey,
+    proof: &bls::Signature,
+) -> Result<Nodes::registerNodeCall, ChainError> {
+    Ok(Nodes::registerNodeCall {
+        description: Nodes::Description {
+            name: node.name.clone(),
+            url: node.url.clone(),
+            networkKey: node.network_key.clone().into(),
+            metadata: node.metadata.clone(),
+        },
+        publicKey: words(&key.public_key().to_eip2537()),
+        proofOfPossession: words(&proof.to_eip2537()),
+        commissionBps: node.commission_bps,
+        terms: node.votes.encoded()?,
+    })
 }
 
 /// Announces that a node answers elsewhere. Only the node's account may.

@@ -2,7 +2,13 @@
 
 pub(crate) mod convert;
 mod epochs;
+mod nodes;
+mod ownership;
 mod read;
+mod renewals;
+mod resources;
+mod stake;
+mod votes;
 mod write;
 
 use std::sync::{Arc, atomic::AtomicBool};
@@ -15,9 +21,9 @@ use serde_json::json;
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::{
-    Address, Balances, BlobObject, ChainConfig, ChainError, ChainEvent, ControlPlane, EpochStep, EventCursor,
-    EventStream, Extended, NetworkInfo, RegisterBlob, Registered, TxHash, Wallet, follow::Follow, rpc::Rpc,
-    send::Sender,
+    Address, Balances, BlobObject, ChainConfig, ChainError, ChainEvent, ControlPlane, DueRenewal, EpochStep,
+    EventCursor, EventStream, Extended, NetworkInfo, RegisterBlob, Registered, Renewed, TxHash, Wallet, follow::Follow,
+    rpc::Rpc, send::Sender,
 };
 
 /// The contracts of a network, reached over JSON-RPC. Clones share the connection, the caches and the wallet.
@@ -35,6 +41,7 @@ struct Inner {
     allowance: Allowance,
     /// Prices of storage and of writing as last seen; what may be taken is derived from them.
     prices: std::sync::Mutex<Option<(u128, u128)>>,
+    funded: Mutex<renewals::Funded>,
 }
 
 /// What never changes in the life of a network.
@@ -85,7 +92,8 @@ impl EvmChain {
         let poll = config.poll_interval(rpc.is_local());
         let sender = wallet.map(|wallet| Sender::new(rpc.clone(), wallet, chain_id, config.confirmations, poll));
         let (constants, allowance, prices) = (OnceCell::new(), Allowance::default(), std::sync::Mutex::default());
-        Ok(Self { inner: Arc::new(Inner { rpc, config, chain_id, sender, constants, allowance, prices }) })
+        let funded = Mutex::default();
+        Ok(Self { inner: Arc::new(Inner { rpc, config, chain_id, sender, constants, allowance, prices, funded }) })
     }
 
     /// How this was configured.
@@ -137,6 +145,14 @@ impl ControlPlane for EvmChain {
 
     async fn delete_blob(&self, object: ObjectId) -> Result<TxHash, ChainError> {
         self.inner.delete_blob(object).await
+    }
+
+    async fn due_renewals(&self) -> Result<Vec<DueRenewal>, ChainError> {
+        self.inner.due_renewals().await
+    }
+
+    async fn renew_blob(&self, object: ObjectId) -> Result<Renewed, ChainError> {
+        self.inner.renew_blob(object).await
     }
 
     async fn available_until(&self, blob: &BlobId) -> Result<Option<Epoch>, ChainError> {

@@ -27,7 +27,7 @@ const SEARCH_BLOCKS: u64 = 2_000;
 
 /// Which logs are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Search {
+pub(super) enum Search {
     /// The search ends where the first are found.
     Latest,
     All,
@@ -136,31 +136,56 @@ impl Inner {
             return Ok(None);
         }
         let topics = json!([follow::certified_topic(), B256::from(*blob.as_bytes())]);
-        let logs = self.search(&topics, Search::Latest).await?;
+        let logs = self.search(self.config.contracts.blobs, &topics, Search::Latest).await?;
         let latest = logs.iter().max_by_key(|log| (log.block_number, log.log_index));
         latest.map_or(Ok(None), |log| follow::decode(log, &self.config.contracts))
     }
 
     /// Found by the tokens that were ever moved to the account.
     pub(super) async fn owned_blobs(&self, owner: Address) -> Result<Vec<BlobObject>, ChainError> {
-        let topics = json!([follow::transfer_topic(), null, owner.evm().into_word()]);
-        let logs = self.search(&topics, Search::All).await?;
-        let ids: BTreeSet<B256> = logs.iter().filter_map(|log| log.topics().get(3).copied()).collect();
-        let objects = stream::iter(ids.into_iter().map(|id| self.blob_object(ObjectId::from_bytes(id.0))));
-        let found: Vec<Option<BlobObject>> = objects.buffered(OBJECTS_AT_ONCE).try_collect().await?;
-        Ok(found.into_iter().flatten().filter(|object| object.owner == owner).collect())
+        let ids = self.tokens_of(self.config.contracts.blobs, owner).await?;
+        let found = self.blob_objects(ids.into_iter().map(|id| ObjectId::from_bytes(id.0))).await?;
+        Ok(found.into_iter().filter(|object| object.owner == owner).collect())
     }
 
-    /// Logs of the blob contract. Searches all blocks at once, or, where the endpoint refuses that, piece by piece from
+    /// Those of these registrations that there are, in order.
+    pub(super) async fn blob_objects(
+        &self,
+        ids: impl IntoIterator<Item = ObjectId>,
+    ) -> Result<Vec<BlobObject>, ChainError> {
+        let objects = stream::iter(ids.into_iter().map(|id| self.blob_object(id)));
+        let found: Vec<Option<BlobObject>> = objects.buffered(OBJECTS_AT_ONCE).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Tokens of a contract that an account has ever received, in the order of their numbers.
+    pub(super) async fn tokens_of(&self, contract: Address, owner: Address) -> Result<BTreeSet<B256>, ChainError> {
+        let topics = json!([follow::transfer_topic(), null, owner.evm().into_word()]);
+        let logs = self.search(contract, &topics, Search::All).await?;
+        Ok(logs.iter().filter_map(|log| log.topics().get(3).copied()).collect())
+    }
+
+    /// Logs of a contract. Searches all blocks at once, or, where the endpoint refuses that, piece by piece from
     /// the newest.
-    async fn search(&self, topics: &Value, what: Search) -> Result<Vec<Log>, ChainError> {
+    pub(super) async fn search(&self, contract: Address, topics: &Value, what: Search) -> Result<Vec<Log>, ChainError> {
+        self.search_from(0, contract, topics, what).await
+    }
+
+    /// The same in blocks from a number on.
+    pub(super) async fn search_from(
+        &self,
+        first: u64,
+        contract: Address,
+        topics: &Value,
+        what: Search,
+    ) -> Result<Vec<Log>, ChainError> {
         let head: U64 = self.rpc.get("eth_blockNumber", json!([])).await?;
-        let (first, head) = (self.config.contracts.first_block, head.to::<u64>());
+        let (first, head) = (self.config.contracts.first_block.max(first), head.to::<u64>());
         let (mut end, mut blocks) = (head, u64::MAX);
         let mut found = Vec::new();
         loop {
             let begin = end.saturating_sub(blocks - 1).max(first);
-            match self.logs(topics, begin, end).await {
+            match self.logs(contract, topics, begin, end).await {
                 Ok(logs) => {
                     found.extend(logs);
                     if begin <= first || (what == Search::Latest && !found.is_empty()) {
@@ -174,9 +199,9 @@ impl Inner {
         }
     }
 
-    async fn logs(&self, topics: &Value, from: u64, to: u64) -> Result<Vec<Log>, Failure> {
+    async fn logs(&self, contract: Address, topics: &Value, from: u64, to: u64) -> Result<Vec<Log>, Failure> {
         let filter = json!([{
-            "address": self.config.contracts.blobs.evm(),
+            "address": contract.evm(),
             "topics": topics,
             "fromBlock": block_tag(from),
             "toBlock": block_tag(to),
@@ -185,13 +210,17 @@ impl Inner {
     }
 
     pub(super) async fn balances(&self) -> Result<Balances, ChainError> {
-        let sender = self.sender()?;
-        let call = FloeToken::balanceOfCall { account: sender.address().evm() };
+        self.balances_of(self.sender()?.address()).await
+    }
+
+    pub(super) async fn balances_of(&self, account: Address) -> Result<Balances, ChainError> {
+        let call = FloeToken::balanceOfCall { account: account.evm() };
         let (native, payment, floe) = tokio::try_join!(
-            sender.native_balance(),
+            self.rpc.get::<U256>("eth_getBalance", json!([account.evm(), "latest"])),
             self.rpc.call("balanceOf", self.config.contracts.payment_token, &call),
             self.rpc.call("balanceOf", self.config.contracts.floe_token, &call),
         )?;
-        Ok(Balances { native, payment: crate::revert::clamp(payment), floe: crate::revert::clamp(floe) })
+        let [native, payment, floe] = [native, payment, floe].map(crate::revert::clamp);
+        Ok(Balances { native, payment, floe })
     }
 }

@@ -14,7 +14,7 @@ use floe_protocol::{NodeId, bls};
 use floe_store::{RealDisk, Store, StoreOptions};
 use tokio_util::sync::CancellationToken;
 
-use super::{chain::bind, shutdown_signal};
+use super::{chain::bind, node_upkeep, shutdown_signal};
 use crate::{
     args::{Global, KeyType, NodeAction, NodeArgs},
     error::CliError,
@@ -30,11 +30,17 @@ pub(crate) async fn run(global: &Global, args: NodeArgs) -> Result<(), CliError>
             serve(config, managed).await
         }
         NodeAction::KeyGen { key_type, out } => key_gen(global, key_type, &out),
+        upkeep => node_upkeep::run(global, upkeep).await,
     }
 }
 
 async fn serve(config: &Path, managed: bool) -> Result<(), CliError> {
     let file = load_node(config)?;
+    if file.node_id == 0 {
+        let message = format!("{}: this node has no number yet", config.display());
+        let advice = "Register it: floe register-node --node-config FILE --name NAME --public-url URL";
+        return Err(CliError { advice: Some(advice), ..CliError::usage("NODE-NOT-REGISTERED", message) });
+    }
     let shutdown = shutdown_signal()?;
     if managed {
         cancel_with_stdin(shutdown.clone());
@@ -76,7 +82,7 @@ async fn announce(chain: &EvmChain, account: &Wallet, id: NodeId, url: &str) -> 
     Ok(())
 }
 
-fn protocol_key(path: &Path) -> Result<bls::SecretKey, CliError> {
+pub(super) fn protocol_key(path: &Path) -> Result<bls::SecretKey, CliError> {
     let bad = |why: String| CliError::usage("NODE-BAD-KEY", format!("{}: {why}", path.display()));
     let text = fs::read_to_string(path).map_err(|e| bad(e.to_string()))?;
     bls::SecretKey::from_key_file(text.trim()).map_err(|e| bad(e.to_string()))

@@ -185,6 +185,12 @@ impl Committee {
         threshold::enough_confirmations(self.n_shards(), weight)
     }
 
+    /// The weight that [`is_one_honest`](Self::is_one_honest) asks for.
+    #[must_use]
+    pub fn one_honest_needed(&self) -> u32 {
+        threshold::one_honest_needed(self.n_shards())
+    }
+
     /// `n - f`: the weight that [`enough_confirmations`](Self::enough_confirmations) asks for.
     #[must_use]
     pub fn confirmations_needed(&self) -> u32 {

@@ -71,7 +71,7 @@ pub use committee::{Committee, CommitteeError, Member};
 pub use floe_redstuff::{Axis, BlobId, EncodingParams, EncodingType, PairIndex, ShardIndex, SliverIndex, SymbolSize};
 pub use ids::{Epoch, IdError, NodeId, ObjectId};
 pub use message::{
-    InvalidBlobId, Message, MessageError, Persistence, ProofOfPossession, SignedMessage, StorageConfirmation,
-    SyncShardRequest, Verified,
+    BatchConfirmation, BatchDomain, BatchList, InvalidBlobId, Message, MessageError, Persistence, ProofOfPossession,
+    SignedMessage, StorageConfirmation, SyncShardRequest, Verified,
 };
 pub use wire::DecodeError;

@@ -22,6 +22,12 @@ pub const fn is_one_honest(n: u16, weight: u32) -> bool {
     3 * weight as u64 > n as u64
 }
 
+/// The least weight for which [`is_one_honest`] holds.
+#[must_use]
+pub const fn one_honest_needed(n: u16) -> u32 {
+    n as u32 / 3 + 1
+}
+
 /// Enough confirmations to certify, counted by whoever collects them: `w >= n - f`.
 #[must_use]
 pub const fn enough_confirmations(n: u16, weight: u32) -> bool {
@@ -67,6 +73,7 @@ mod tests {
                 assert_eq!(above_f(n, w), w >= f + 1);
                 assert_eq!(is_read_quorum(n, w), w >= 2 * f + 1);
             }
+            assert!(is_one_honest(n, one_honest_needed(n)) && !is_one_honest(n, one_honest_needed(n) - 1));
             assert!(enough_confirmations(n, confirmations_needed(n)));
             assert!(!enough_confirmations(n, confirmations_needed(n) - 1));
         }

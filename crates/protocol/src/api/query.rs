@@ -50,7 +50,7 @@ pub struct HealthQuery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UploadQuery {
-    /// The registration that the confirmation is wanted for; permanent if not said.
+    /// What the answer is to confirm.
     #[serde(default)]
     pub persistence: PersistenceText,
     /// How long to wait for the registration, in milliseconds; the maximum if not said.
@@ -67,21 +67,40 @@ impl UploadQuery {
     }
 }
 
-/// A [`Persistence`] in a query: `permanent` or `deletable:0x…`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PersistenceText(pub Persistence);
+/// What the answer to an upload confirms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Confirms {
+    /// Any permanent registration of the blob.
+    #[default]
+    Permanent,
+    /// This deletable registration.
+    Deletable(ObjectId),
+    /// Whichever deletable registration is the latest when the upload is complete: the sender does not know the object yet.
+    LatestDeletable,
+    /// Nothing: the answer says that all is durable, unsigned. A batch is confirmed as a whole, later.
+    Nothing,
+}
 
-impl Default for PersistenceText {
-    fn default() -> Self {
-        Self(Persistence::Permanent)
+impl From<Persistence> for Confirms {
+    fn from(persistence: Persistence) -> Self {
+        match persistence {
+            Persistence::Permanent => Self::Permanent,
+            Persistence::Deletable(object) => Self::Deletable(object),
+        }
     }
 }
+
+/// [`Confirms`] in a query: `permanent`, `deletable:0x…`, `deletable` or `none`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PersistenceText(pub Confirms);
 
 impl fmt::Display for PersistenceText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Persistence::Permanent => f.write_str("permanent"),
-            Persistence::Deletable(object) => write!(f, "deletable:{object}"),
+            Confirms::Permanent => f.write_str("permanent"),
+            Confirms::Deletable(object) => write!(f, "deletable:{object}"),
+            Confirms::LatestDeletable => f.write_str("deletable"),
+            Confirms::Nothing => f.write_str("none"),
         }
     }
 }
@@ -90,15 +109,17 @@ impl FromStr for PersistenceText {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text == "permanent" {
-            return Ok(Self(Persistence::Permanent));
-        }
-        let object: ObjectId = text
-            .strip_prefix("deletable:")
-            .ok_or("persistence is 'permanent' or 'deletable:<object id>'")?
-            .parse()
-            .map_err(|error: crate::IdError| error.to_string())?;
-        Ok(Self(Persistence::Deletable(object)))
+        Ok(Self(match text {
+            "permanent" => Confirms::Permanent,
+            "deletable" => Confirms::LatestDeletable,
+            "none" => Confirms::Nothing,
+            _ => {
+                let object = text
+                    .strip_prefix("deletable:")
+                    .ok_or("persistence is 'permanent', 'deletable', 'deletable:<object id>' or 'none'")?;
+                Confirms::Deletable(object.parse().map_err(|error: crate::IdError| error.to_string())?)
+            }
+        }))
     }
 }
 

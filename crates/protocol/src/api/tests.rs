@@ -383,9 +383,9 @@ fn queries() {
     assert_eq!(ConfirmationQuery { wait_millis: Some(99_999), ..patient }.wait_millis_bounded(), 5000);
     assert_eq!(ConfirmationQuery { wait_millis: Some(10), ..Default::default() }.wait_millis_bounded(), 0);
 
-    let object = Persistence::Deletable(ObjectId::from_number(7));
+    let object = Persistence::Deletable(ObjectId::from_number(7)).into();
     pinned(
-        &UploadQuery { persistence: PersistenceText(Persistence::Permanent), wait_millis: Some(5000) },
+        &UploadQuery { persistence: PersistenceText(Confirms::Permanent), wait_millis: Some(5000) },
         r#"{"persistence":"permanent","wait_millis":5000}"#,
     );
     pinned(
@@ -393,8 +393,10 @@ fn queries() {
         &format!(r#"{{"persistence":"deletable:{OBJECT}"}}"#),
     );
     let empty: UploadQuery = serde_json::from_str("{}").unwrap();
-    assert_eq!((empty.persistence.0, empty.wait_millis_bounded()), (Persistence::Permanent, 5000));
-    for bad in ["", "deletable", "deletable:", "deletable:x", "Permanent"] {
+    assert_eq!((empty.persistence.0, empty.wait_millis_bounded()), (Confirms::Permanent, 5000));
+    assert_eq!("deletable".parse(), Ok(PersistenceText(Confirms::LatestDeletable)));
+    assert_eq!("none".parse(), Ok(PersistenceText(Confirms::Nothing)));
+    for bad in ["", "None", "deletable:", "deletable:x", "Permanent"] {
         assert!(bad.parse::<PersistenceText>().is_err(), "{bad}");
     }
 }

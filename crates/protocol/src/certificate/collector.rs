@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use super::Certificate;
+use super::{Certificate, CertifiedMessage};
 use crate::{
     Committee,
     bls::{self, PublicKey, Signature},
-    message::{Message, MessageError, SignedMessage, StorageConfirmation},
+    message::{MessageError, SignedMessage, StorageConfirmation},
 };
 
 /// Collects storage confirmations.
@@ -64,7 +64,7 @@ pub struct Collector<T> {
     weight: u32,
 }
 
-impl<T: Message> Collector<T> {
+impl<T: CertifiedMessage> Collector<T> {
     /// Begins a collection of `expected`, whose epoch should be the committee's.
     #[must_use]
     pub fn new(committee: &Committee, expected: T) -> Self {
@@ -109,10 +109,16 @@ impl<T: Message> Collector<T> {
         self.weight
     }
 
-    /// Whether the weight suffices: `w >= n - f`.
+    /// The weight that a certificate takes.
+    #[must_use]
+    pub fn weight_needed(&self) -> u32 {
+        T::weight_needed(&self.committee)
+    }
+
+    /// Whether the weight suffices.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.committee.enough_confirmations(self.weight)
+        self.weight >= self.weight_needed()
     }
 
     /// Sums the signatures and verifies the sum.
@@ -124,7 +130,7 @@ impl<T: Message> Collector<T> {
     /// [`CollectError::NotEnough`] or [`CollectError::BadSignatures`].
     pub fn certificate(&mut self) -> Result<Certificate, CollectError> {
         if !self.is_complete() {
-            return Err(CollectError::NotEnough { weight: self.weight, needed: self.committee.confirmations_needed() });
+            return Err(CollectError::NotEnough { weight: self.weight, needed: self.weight_needed() });
         }
         let signers: Vec<(u16, &PublicKey, &Signature)> = self
             .signatures

@@ -15,7 +15,7 @@ use crate::{
     Committee,
     bls::{self, BlsError, SIGNATURE_BYTES, Signature},
     limits,
-    message::{InvalidBlobId, Message, MessageError, StorageConfirmation},
+    message::{BatchConfirmation, InvalidBlobId, Message, MessageError, StorageConfirmation},
     wire::{DecodeError, Reader, put_length},
 };
 
@@ -57,19 +57,30 @@ pub enum CertificateError {
 
 /// A message that becomes an act on chain when enough weight signs it.
 pub trait CertifiedMessage: Message {
+    /// The least weight with which a verifier takes a certificate.
+    fn weight_needed(committee: &Committee) -> u32;
+
     /// Whether a verifier takes a certificate of that weight.
-    fn is_enough(committee: &Committee, weight: u32) -> bool;
+    fn is_enough(committee: &Committee, weight: u32) -> bool {
+        weight >= Self::weight_needed(committee)
+    }
 }
 
 impl CertifiedMessage for StorageConfirmation {
-    fn is_enough(committee: &Committee, weight: u32) -> bool {
-        committee.is_quorum(weight)
+    fn weight_needed(committee: &Committee) -> u32 {
+        committee.confirmations_needed()
+    }
+}
+
+impl CertifiedMessage for BatchConfirmation {
+    fn weight_needed(committee: &Committee) -> u32 {
+        committee.confirmations_needed()
     }
 }
 
 impl CertifiedMessage for InvalidBlobId {
-    fn is_enough(committee: &Committee, weight: u32) -> bool {
-        committee.is_one_honest(weight)
+    fn weight_needed(committee: &Committee) -> u32 {
+        committee.one_honest_needed()
     }
 }
 

@@ -4,6 +4,7 @@
 //! application, unknown tags and trailing bytes are errors. A [`SignedMessage`] is what came over the network; only
 //! [`SignedMessage::verify`] and its siblings turn it into a [`Verified`] one.
 
+mod batch;
 mod confirmation;
 mod possession;
 mod signed;
@@ -16,6 +17,7 @@ use std::fmt;
 use floe_redstuff::BlobId;
 use thiserror::Error;
 
+pub use batch::{BATCH_ENTRY_BYTES, BatchConfirmation, BatchDomain, BatchList};
 pub use confirmation::{InvalidBlobId, Persistence, StorageConfirmation};
 pub use possession::ProofOfPossession;
 pub use signed::{SignedMessage, Verified};
@@ -46,6 +48,8 @@ pub enum IntentType {
     InvalidBlobId = 2,
     /// A node's request for the slivers of a shard.
     SyncShard = 3,
+    /// A storage confirmation of many blobs; not of the reference.
+    BatchCertificate = 0x80,
 }
 
 impl IntentType {
@@ -57,6 +61,7 @@ impl IntentType {
             Self::BlobCertificate => 1,
             Self::InvalidBlobId => 2,
             Self::SyncShard => 3,
+            Self::BatchCertificate => 0x80,
         }
     }
 }

@@ -39,13 +39,13 @@ pub(super) fn reference_form(epoch: Epoch, account: &[u8; 32], public_key: &Publ
     out
 }
 
-fn pad_address(address: &[u8; ADDRESS_BYTES]) -> [u8; 32] {
+pub(super) fn pad_address(address: &[u8; ADDRESS_BYTES]) -> [u8; 32] {
     let mut out = [0; 32];
     out[PADDING_BYTES..].copy_from_slice(address);
     out
 }
 
-fn read_address(reader: &mut Reader<'_>, field: &'static str) -> Result<[u8; ADDRESS_BYTES], DecodeError> {
+pub(super) fn read_address(reader: &mut Reader<'_>, field: &'static str) -> Result<[u8; ADDRESS_BYTES], DecodeError> {
     for _ in 0..PADDING_BYTES {
         reader.expect(field, 0)?;
     }

@@ -41,6 +41,17 @@ fn possession() -> ProofOfPossession {
     }
 }
 
+fn batch() -> BatchList {
+    BatchList(vec![
+        (blob(), Persistence::Permanent),
+        (BlobId::from_bytes([8; 32]), Persistence::Deletable(ObjectId::from_bytes([0x2a; 32]))),
+    ])
+}
+
+fn batch_confirmation() -> BatchConfirmation {
+    batch().confirmation(EPOCH, BatchDomain { chain_id: 31337, contract: [0x5f; 20] })
+}
+
 fn hex_of(message: &impl Message) -> String {
     hex::encode(message.to_bytes())
 }
@@ -218,6 +229,7 @@ fn decoding_is_strict() {
     assert_strict(&invalid());
     assert_strict(&sync());
     assert_strict(&possession());
+    assert_strict(&batch_confirmation());
     let tags = [(39, permanent().to_bytes())];
     for (at, mut bytes) in tags {
         bytes[at] = 2;
@@ -267,6 +279,10 @@ fn all_decoders(bytes: &[u8]) -> Result<(), TestCaseError> {
     refused_or_round_trips::<InvalidBlobId>(bytes)?;
     refused_or_round_trips::<SyncShardRequest>(bytes)?;
     refused_or_round_trips::<ProofOfPossession>(bytes)?;
+    refused_or_round_trips::<BatchConfirmation>(bytes)?;
+    if let Ok(list) = BatchList::from_bytes(bytes, 8) {
+        prop_assert_eq!(list.to_bytes(), bytes);
+    }
     if let Ok(signed) = SignedMessage::<SyncShardRequest>::from_bcs(bytes) {
         prop_assert_eq!(signed.to_bcs(), bytes);
     }
@@ -280,13 +296,14 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_after_a_good_header(intent in 0u8..4, body in prop::collection::vec(any::<u8>(), 0..130)) {
+    fn any_bytes_after_a_good_header(intent in prop::sample::select(&[0u8, 1, 2, 3, 0x80]), body in prop::collection::vec(any::<u8>(), 0..130)) {
         all_decoders(&[&[intent, 0, 3], &body[..]].concat())?;
     }
 
     #[test]
     fn any_change_of_a_good_message(at in any::<prop::sample::Index>(), flip in 1u8..) {
-        for mut bytes in [permanent().to_bytes(), deletable().to_bytes(), sync().to_bytes(), possession().to_bytes()] {
+        let (batch, possession) = (batch_confirmation().to_bytes(), possession().to_bytes());
+        for mut bytes in [permanent().to_bytes(), deletable().to_bytes(), sync().to_bytes(), possession, batch] {
             let at = at.index(bytes.len());
             bytes[at] ^= flip;
             all_decoders(&bytes)?;
@@ -336,4 +353,34 @@ fn keys_and_signatures_in_messages_are_checked_points() {
     assert!(matches!(SignedMessage::<SyncShardRequest>::from_bcs(&bcs), Err(DecodeError::Bls(_))));
     assert!(Signature::from_bytes(&signed.signature().to_bytes()).is_ok());
     assert!(PublicKey::from_bytes(&possession().to_bytes()[39..87]).is_ok());
+}
+
+#[test]
+fn layout_of_batches() {
+    let list = batch().to_bytes();
+    let (sevens, eights) = ("07".repeat(32), "08".repeat(32));
+    assert_eq!(hex::encode(&list), format!("{sevens}{}{eights}{}", "00".repeat(32), "2a".repeat(32)));
+    assert_eq!(BatchList::from_bytes(&list, 2), Ok(batch()));
+    for bad in [&list[..0], &list[..63], &list[..127]] {
+        assert!(BatchList::from_bytes(bad, 2).is_err(), "{} bytes", bad.len());
+    }
+    assert!(BatchList::from_bytes(&list, 1).is_err(), "more than are allowed");
+
+    let message = batch_confirmation();
+    let expected = format!(
+        "80000315000000697a000000000000{}{}{}",
+        "00".repeat(12),
+        "5f".repeat(20),
+        hex::encode(floe_redstuff::blake2b256(&list))
+    );
+    assert_eq!(hex_of(&message), expected);
+    assert_eq!(message.to_bytes().len(), 79);
+    assert_eq!(BatchConfirmation::from_bytes(&message.to_bytes()), Ok(message));
+    let other = BatchList(batch().0.into_iter().rev().collect());
+    assert_ne!(other.confirmation(EPOCH, message.domain), message, "the order counts");
+    for at in 15..27 {
+        let mut bytes = message.to_bytes();
+        bytes[at] = 1;
+        assert!(BatchConfirmation::from_bytes(&bytes).is_err(), "padding at {at}");
+    }
 }

@@ -1,12 +1,12 @@
 //! The control plane as everything above it sees it.
 
 use async_trait::async_trait;
-use floe_protocol::{Certificate, Committee, Epoch, ObjectId};
+use floe_protocol::{BatchDomain, Certificate, Committee, Epoch, ObjectId};
 use floe_redstuff::BlobId;
 
 use crate::{
-    Address, Balances, BlobObject, ChainError, ChainEvent, DueRenewal, EpochStep, EventCursor, EventStream, Extended,
-    NetworkInfo, RegisterBlob, Registered, Renewed, TxHash,
+    Address, Balances, BlobObject, ChainError, ChainEvent, EpochStep, EventCursor, EventStream, Extended, NetworkInfo,
+    RegisterBlob, Registered, StorageResource, TxHash,
 };
 
 /// Who stores what, until when, and who vouched for it.
@@ -31,8 +31,27 @@ pub trait ControlPlane: Send + Sync + 'static {
     /// first failure in order is returned, and the others stay registered.
     async fn register_blobs(&self, blobs: &[RegisterBlob]) -> Result<Vec<Registered>, ChainError>;
 
+    /// Registers and pays for blobs in one transaction: all of them, or none. All must be for as many epochs and for the
+    /// same owner. At most [`BATCH_REGISTRATIONS_MAX`](crate::BATCH_REGISTRATIONS_MAX), so that the transaction fits.
+    async fn register_batch(&self, blobs: &[RegisterBlob]) -> Result<Vec<Registered>, ChainError>;
+
+    /// Registers a blob in storage that the wallet owns, which gives up the blob's encoded length; only writing is paid
+    /// for. The registration ends where the storage does.
+    async fn register_in_storage(&self, blob: &RegisterBlob, storage: ObjectId) -> Result<Registered, ChainError>;
+
     /// Hands in a certificate of storage for a registration. Anyone with a wallet may.
     async fn certify_blob(&self, object: ObjectId, certificate: &Certificate) -> Result<TxHash, ChainError>;
+
+    /// Hands in one certificate for many registrations, in the order that was signed. Those that are certified already stay
+    /// as they are.
+    async fn certify_batch(&self, objects: &[ObjectId], certificate: &Certificate) -> Result<TxHash, ChainError>;
+
+    /// For which contract [`certify_batch`](Self::certify_batch) takes certificates.
+    fn batch_domain(&self) -> BatchDomain;
+
+    /// Hands in a certificate that a blob is encoded inconsistently: nobody answers for it any more, forever. `None` if it
+    /// is marked so already.
+    async fn invalidate_blob(&self, blob: &BlobId, certificate: &Certificate) -> Result<Option<TxHash>, ChainError>;
 
     /// The state of a registration; `None` if there is none of this id.
     async fn blob_object(&self, object: ObjectId) -> Result<Option<BlobObject>, ChainError>;
@@ -40,17 +59,17 @@ pub trait ControlPlane: Send + Sync + 'static {
     /// Registrations that an account owns now, the oldest first.
     async fn owned_blobs(&self, owner: Address) -> Result<Vec<BlobObject>, ChainError>;
 
+    /// Registrations of one blob that an account owns now, the oldest first.
+    async fn owned_registrations(&self, blob: &BlobId, owner: Address) -> Result<Vec<BlobObject>, ChainError>;
+
+    /// Storage that an account owns and that has not ended, the oldest first.
+    async fn owned_storage(&self, owner: Address) -> Result<Vec<StorageResource>, ChainError>;
+
     /// Pays for more epochs of a certified registration. Anyone with a wallet may.
     async fn extend_blob(&self, object: ObjectId, epochs: u32) -> Result<Extended, ChainError>;
 
     /// Deletes a deletable registration of the wallet's; its storage comes back as a resource.
     async fn delete_blob(&self, object: ObjectId) -> Result<TxHash, ChainError>;
-
-    /// Blobs that can be renewed from their own funds now, the highest reward first.
-    async fn due_renewals(&self) -> Result<Vec<DueRenewal>, ChainError>;
-
-    /// Extends a blob from its own fund when its end is near. Anyone with a wallet may, and receives the reward.
-    async fn renew_blob(&self, object: ObjectId) -> Result<Renewed, ChainError>;
 
     /// First epoch in which the certified blob is no longer paid for, also when that is past. Only registrations that
     /// nobody can delete count. `None`: there is no certified one, or the blob is invalid.

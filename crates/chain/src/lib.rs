@@ -55,15 +55,14 @@ mod rpc;
 mod send;
 mod wallet;
 
-pub use address::{Address, HexError, ProposalId, TxHash};
+pub use address::{Address, HexError, TxHash};
 pub use config::{ChainConfig, ContractAddresses};
 pub use control::ControlPlane;
 pub use error::ChainError;
 pub use event::{ChainEvent, EventCursor, EventItem, EventKind, EventStream};
-pub use evm::EvmChain;
+pub use evm::{BATCH_REGISTRATIONS_MAX, EvmChain};
 pub use model::{
-    Action, Balances, BlobFund, BlobObject, Deleted, DueRenewal, EpochPhase, EpochStep, Extended, NetworkInfo,
-    NodeDescription, NodeInfo, NodePool, Paid, Proposal, ProposalState, RegisterBlob, Registered, Renewed, Reserved,
-    STORAGE_UNIT_BYTES, StakePosition, StakeState, Staked, StorageResource, Unstaked, Voted, Withdrawn,
+    Balances, BlobObject, EpochPhase, EpochStep, Extended, NetworkInfo, RegisterBlob, Registered, STORAGE_UNIT_BYTES,
+    StorageResource,
 };
 pub use wallet::Wallet;

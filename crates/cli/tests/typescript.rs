@@ -69,6 +69,7 @@ fn a_blob_sent_by_the_typescript_client_is_certified_and_read() {
             encoding_type: EncodingType::Rs2,
             epochs_ahead: 3,
             deletable: false,
+            owner: None,
         };
         let registered = chain.register_blobs(&[request]).await.unwrap().remove(0);
 

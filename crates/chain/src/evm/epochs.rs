@@ -47,7 +47,7 @@ impl Inner {
         }
     }
 
-    async fn epoch(&self) -> Result<Epoch, ChainError> {
+    pub(super) async fn epoch(&self) -> Result<Epoch, ChainError> {
         let call = Epochs::currentEpochCall {};
         self.rpc.call("currentEpoch", self.config.contracts.epochs, &call).await.map(Epoch)
     }

@@ -2,27 +2,23 @@
 
 pub(crate) mod convert;
 mod epochs;
-mod nodes;
-mod ownership;
 mod read;
-mod renewals;
-mod resources;
-mod stake;
-mod votes;
 mod write;
+
+pub use write::BATCH_REGISTRATIONS_MAX;
 
 use std::sync::{Arc, atomic::AtomicBool};
 
 use alloy::primitives::Bytes;
 use async_trait::async_trait;
-use floe_protocol::{Certificate, Committee, Epoch, ObjectId};
+use floe_protocol::{BatchDomain, Certificate, Committee, Epoch, ObjectId};
 use floe_redstuff::{BlobId, EncodingParams};
 use serde_json::json;
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::{
-    Address, Balances, BlobObject, ChainConfig, ChainError, ChainEvent, ControlPlane, DueRenewal, EpochStep,
-    EventCursor, EventStream, Extended, NetworkInfo, RegisterBlob, Registered, Renewed, TxHash, Wallet, follow::Follow,
+    Address, Balances, BlobObject, ChainConfig, ChainError, ChainEvent, ControlPlane, EpochStep, EventCursor,
+    EventStream, Extended, NetworkInfo, RegisterBlob, Registered, StorageResource, TxHash, Wallet, follow::Follow,
     rpc::Rpc, send::Sender,
 };
 
@@ -41,7 +37,6 @@ struct Inner {
     allowance: Allowance,
     /// Prices of storage and of writing as last seen; what may be taken is derived from them.
     prices: std::sync::Mutex<Option<(u128, u128)>>,
-    funded: Mutex<renewals::Funded>,
 }
 
 /// What never changes in the life of a network.
@@ -92,8 +87,7 @@ impl EvmChain {
         let poll = config.poll_interval(rpc.is_local());
         let sender = wallet.map(|wallet| Sender::new(rpc.clone(), wallet, chain_id, config.confirmations, poll));
         let (constants, allowance, prices) = (OnceCell::new(), Allowance::default(), std::sync::Mutex::default());
-        let funded = Mutex::default();
-        Ok(Self { inner: Arc::new(Inner { rpc, config, chain_id, sender, constants, allowance, prices, funded }) })
+        Ok(Self { inner: Arc::new(Inner { rpc, config, chain_id, sender, constants, allowance, prices }) })
     }
 
     /// How this was configured.
@@ -127,8 +121,28 @@ impl ControlPlane for EvmChain {
         self.inner.register_blobs(blobs).await
     }
 
+    async fn register_batch(&self, blobs: &[RegisterBlob]) -> Result<Vec<Registered>, ChainError> {
+        self.inner.register_batch(blobs).await
+    }
+
+    async fn register_in_storage(&self, blob: &RegisterBlob, storage: ObjectId) -> Result<Registered, ChainError> {
+        self.inner.register_in_storage(blob, storage).await
+    }
+
     async fn certify_blob(&self, object: ObjectId, certificate: &Certificate) -> Result<TxHash, ChainError> {
         self.inner.certify_blob(object, certificate).await
+    }
+
+    async fn certify_batch(&self, objects: &[ObjectId], certificate: &Certificate) -> Result<TxHash, ChainError> {
+        self.inner.certify_batch(objects, certificate).await
+    }
+
+    fn batch_domain(&self) -> BatchDomain {
+        BatchDomain { chain_id: self.inner.chain_id, contract: *self.inner.config.contracts.blobs.as_bytes() }
+    }
+
+    async fn invalidate_blob(&self, blob: &BlobId, certificate: &Certificate) -> Result<Option<TxHash>, ChainError> {
+        self.inner.invalidate_blob(blob, certificate).await
     }
 
     async fn blob_object(&self, object: ObjectId) -> Result<Option<BlobObject>, ChainError> {
@@ -139,20 +153,20 @@ impl ControlPlane for EvmChain {
         self.inner.owned_blobs(owner).await
     }
 
+    async fn owned_registrations(&self, blob: &BlobId, owner: Address) -> Result<Vec<BlobObject>, ChainError> {
+        self.inner.owned_registrations(blob, owner).await
+    }
+
+    async fn owned_storage(&self, owner: Address) -> Result<Vec<StorageResource>, ChainError> {
+        self.inner.owned_storage(owner).await
+    }
+
     async fn extend_blob(&self, object: ObjectId, epochs: u32) -> Result<Extended, ChainError> {
         self.inner.extend_blob(object, epochs).await
     }
 
     async fn delete_blob(&self, object: ObjectId) -> Result<TxHash, ChainError> {
         self.inner.delete_blob(object).await
-    }
-
-    async fn due_renewals(&self) -> Result<Vec<DueRenewal>, ChainError> {
-        self.inner.due_renewals().await
-    }
-
-    async fn renew_blob(&self, object: ObjectId) -> Result<Renewed, ChainError> {
-        self.inner.renew_blob(object).await
     }
 
     async fn available_until(&self, blob: &BlobId) -> Result<Option<Epoch>, ChainError> {

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use alloy::primitives::{FixedBytes, U256};
+use alloy::primitives::{Bytes, FixedBytes, U256};
 use floe_protocol::{Certificate, ObjectId};
+use floe_redstuff::BlobId;
 use futures::{StreamExt as _, stream};
 
 use super::{Inner, convert};
@@ -20,28 +21,64 @@ const REGISTRATIONS_AT_ONCE: usize = 64;
 const AMPLE: U256 = U256::from_limbs([0, 0, 1, 0]);
 
 /// What may be taken where a sum was quoted: prices rise by a quarter at most when an epoch begins in between.
-pub(super) fn with_margin(quoted: U256) -> U256 {
+fn with_margin(quoted: U256) -> U256 {
     quoted.saturating_add(quoted / U256::from(4)).saturating_add(U256::from(1))
+}
+
+/// Registrations in one transaction at most: at 80,000 gas each, with room for twice that, they stay below the limit of a
+/// transaction (EIP-7825).
+pub const BATCH_REGISTRATIONS_MAX: usize = 64;
+
+/// What is registered by one transaction.
+#[derive(Clone, Copy)]
+enum Order<'a> {
+    One(&'a RegisterBlob),
+    Batch(&'a [RegisterBlob]),
+    InStorage(&'a RegisterBlob, ObjectId),
 }
 
 impl Inner {
     pub(super) async fn register_blobs(&self, blobs: &[RegisterBlob]) -> Result<Vec<Registered>, ChainError> {
         self.sender()?;
-        if blobs.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.ensure_allowance().await?;
         // All are waited for: a dropped future would leave its transaction behind unseen.
         let outcomes: Vec<Result<Registered, ChainError>> = stream::iter(blobs.to_vec())
-            .map(|blob| self.register(blob))
+            .map(|blob| async move { one(self.order(Order::One(&blob)).await?) })
             .buffered(REGISTRATIONS_AT_ONCE)
             .collect()
             .await;
         outcomes.into_iter().collect()
     }
 
-    async fn register(&self, blob: RegisterBlob) -> Result<Registered, ChainError> {
-        let call = self.register_call(&blob).await?;
+    pub(super) async fn register_batch(&self, blobs: &[RegisterBlob]) -> Result<Vec<Registered>, ChainError> {
+        let Some(first) = blobs.first() else { return Ok(Vec::new()) };
+        if blobs.len() > BATCH_REGISTRATIONS_MAX {
+            let detail = format!("{} blobs are too many for one transaction: {BATCH_REGISTRATIONS_MAX}", blobs.len());
+            return Err(ChainError::InvalidArgument { detail });
+        }
+        if blobs.iter().any(|blob| (blob.epochs_ahead, blob.owner) != (first.epochs_ahead, first.owner)) {
+            let detail = "the blobs of a batch are for as many epochs and for the same owner".to_owned();
+            return Err(ChainError::InvalidArgument { detail });
+        }
+        let registered = self.order(Order::Batch(blobs)).await?;
+        if registered.len() != blobs.len() {
+            let detail = format!("{} events in the receipt of {} registrations", registered.len(), blobs.len());
+            return Err(ChainError::BadAnswer { method: "registerBatch", detail });
+        }
+        Ok(registered)
+    }
+
+    pub(super) async fn register_in_storage(
+        &self,
+        blob: &RegisterBlob,
+        storage: ObjectId,
+    ) -> Result<Registered, ChainError> {
+        one(self.order(Order::InStorage(blob, storage)).await?)
+    }
+
+    /// Registers, and pays what it costs at the prices in force.
+    async fn order(&self, order: Order<'_>) -> Result<Vec<Registered>, ChainError> {
+        self.ensure_allowance().await?;
+        let call = self.order_call(order).await?;
         let mut outcome = self.send(&call).await;
         match &outcome {
             Err(ChainError::Reverted { name, .. }) if name == "ERC20InsufficientAllowance" => {
@@ -51,46 +88,69 @@ impl Inner {
             }
             Err(ChainError::Reverted { name, .. }) if name == "PaymentTooSmall" => {
                 self.forget_prices();
-                outcome = self.send(&self.register_call(&blob).await?).await;
+                outcome = self.send(&self.order_call(order).await?).await;
             }
             _ => {}
         }
         self.registered(&outcome?).await
     }
 
-    async fn register_call(&self, blob: &RegisterBlob) -> Result<Call, ChainError> {
+    async fn order_call(&self, order: Order<'_>) -> Result<Call, ChainError> {
+        let payer = self.sender()?.address();
+        let owner = |blob: &RegisterBlob| blob.owner.unwrap_or(payer).evm();
+        Ok(match order {
+            Order::One(blob) => self.blobs_call(&Blobs::registerCall {
+                newBlob: new_blob(blob),
+                epochs: blob.epochs_ahead,
+                maxCost: with_margin(self.price_of(blob, blob.epochs_ahead).await?),
+                owner: owner(blob),
+            }),
+            Order::Batch(blobs) => {
+                let mut sum = U256::ZERO;
+                for blob in blobs {
+                    sum = sum.saturating_add(self.price_of(blob, blob.epochs_ahead).await?);
+                }
+                self.blobs_call(&Blobs::registerBatchCall {
+                    newBlobs: blobs.iter().map(new_blob).collect(),
+                    epochs: blobs.first().map_or(0, |blob| blob.epochs_ahead),
+                    maxCost: with_margin(sum),
+                    owner: blobs.first().map_or(payer.evm(), owner),
+                })
+            }
+            Order::InStorage(blob, storage) => self.blobs_call(&Blobs::registerWithResourceCall {
+                newBlob: new_blob(blob),
+                resourceId: U256::from_be_bytes(*storage.as_bytes()),
+                maxCost: with_margin(self.price_of(blob, 0).await?),
+                owner: owner(blob),
+            }),
+        })
+    }
+
+    /// What so many epochs and writing cost, by the prices as last seen.
+    async fn price_of(&self, blob: &RegisterBlob, epochs: u32) -> Result<U256, ChainError> {
         let (storage, write) = self.prices().await?;
         // What cannot be encoded is refused by the contract, in its own words.
         let units = self.encoded_length(blob.size).await.map_or(u64::MAX, |length| length.div_ceil(STORAGE_UNIT_BYTES));
-        let each = U256::from(storage) * U256::from(blob.epochs_ahead) + U256::from(write);
-        Ok(self.blobs_call(&Blobs::registerCall {
-            newBlob: Blobs::NewBlob {
-                blobId: FixedBytes(*blob.blob_id.as_bytes()),
-                rootHash: FixedBytes(blob.root_hash),
-                size: blob.size,
-                encodingType: blob.encoding_type.number(),
-                deletable: blob.deletable,
-            },
-            epochs: blob.epochs_ahead,
-            maxCost: with_margin(each.saturating_mul(U256::from(units))),
-            owner: self.sender()?.address().evm(),
-        }))
+        let each = U256::from(storage) * U256::from(epochs) + U256::from(write);
+        Ok(each.saturating_mul(U256::from(units)))
     }
 
-    async fn registered(&self, mined: &Mined) -> Result<Registered, ChainError> {
+    /// The registrations of a transaction, in order.
+    async fn registered(&self, mined: &Mined) -> Result<Vec<Registered>, ChainError> {
+        let mut registered = Vec::new();
         for log in &mined.receipt.logs {
             let event = follow::decode(log, &self.config.contracts)?;
             if let Some(EventKind::BlobRegistered { object, cost }) = event.map(|event| event.kind) {
                 let encoded_length = self.encoded_length(object.size).await?;
-                return Ok(Registered { object, cost, encoded_length, tx: mined.tx });
+                registered.push(Registered { object, cost, encoded_length, tx: mined.tx });
             }
         }
-        Err(ChainError::BadAnswer { method: "register", detail: "no event in the receipt".to_owned() })
+        Ok(registered)
     }
 
     /// Lets the storage contract take what registrations cost, once and for all: it takes what the caller owes and has
     /// agreed to, and nothing else.
-    pub(super) async fn ensure_allowance(&self) -> Result<(), ChainError> {
+    async fn ensure_allowance(&self) -> Result<(), ChainError> {
         if self.allowance.ample.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -110,16 +170,42 @@ impl Inner {
     }
 
     pub(super) async fn certify_blob(&self, object: ObjectId, certificate: &Certificate) -> Result<TxHash, ChainError> {
-        let members = certificate.signers.iter().max().map_or(0, |last| usize::from(*last) + 1);
-        let signers = certificate
-            .signer_bitmap(members)
-            .map_err(|e| ChainError::InvalidArgument { detail: format!("certificate: {e}") })?;
         let call = self.blobs_call(&Blobs::certifyCall {
             objectId: U256::from_be_bytes(*object.as_bytes()),
-            signers: signers.into(),
+            signers: signers(certificate)?,
             signature: convert::words(&certificate.signature.to_eip2537()),
         });
         self.send(&call).await.map(|mined| mined.tx)
+    }
+
+    pub(super) async fn certify_batch(
+        &self,
+        objects: &[ObjectId],
+        certificate: &Certificate,
+    ) -> Result<TxHash, ChainError> {
+        let call = self.blobs_call(&Blobs::certifyBatchCall {
+            objectIds: objects.iter().map(|object| U256::from_be_bytes(*object.as_bytes())).collect(),
+            signers: signers(certificate)?,
+            signature: convert::words(&certificate.signature.to_eip2537()),
+        });
+        self.send(&call).await.map(|mined| mined.tx)
+    }
+
+    pub(super) async fn invalidate_blob(
+        &self,
+        blob: &BlobId,
+        certificate: &Certificate,
+    ) -> Result<Option<TxHash>, ChainError> {
+        let call = self.blobs_call(&Blobs::invalidateCall {
+            blobId: FixedBytes(*blob.as_bytes()),
+            signers: signers(certificate)?,
+            signature: convert::words(&certificate.signature.to_eip2537()),
+        });
+        match self.send(&call).await {
+            Ok(mined) => Ok(Some(mined.tx)),
+            Err(ChainError::Reverted { name, .. }) if name == "BlobInvalid" => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) async fn extend_blob(&self, object: ObjectId, epochs: u32) -> Result<Extended, ChainError> {
@@ -152,14 +238,14 @@ impl Inner {
         self.send(&call).await.map(|mined| mined.tx)
     }
 
-    pub(super) async fn encoded_length(&self, size: u64) -> Result<u64, ChainError> {
+    async fn encoded_length(&self, size: u64) -> Result<u64, ChainError> {
         let params = self.constants().await?.params;
         params
             .encoded_length(size)
             .map_err(|e| ChainError::BadAnswer { method: "encodedLength", detail: e.to_string() })
     }
 
-    pub(super) fn blobs_call(&self, call: &impl alloy::sol_types::SolCall) -> Call {
+    fn blobs_call(&self, call: &impl alloy::sol_types::SolCall) -> Call {
         Call::contract(self.config.contracts.blobs, call)
     }
 
@@ -172,4 +258,27 @@ impl Inner {
             outcome => outcome,
         }
     }
+}
+
+fn new_blob(blob: &RegisterBlob) -> Blobs::NewBlob {
+    Blobs::NewBlob {
+        blobId: FixedBytes(*blob.blob_id.as_bytes()),
+        rootHash: FixedBytes(blob.root_hash),
+        size: blob.size,
+        encodingType: blob.encoding_type.number(),
+        deletable: blob.deletable,
+    }
+}
+
+/// The only registration of a transaction that makes one.
+fn one(registered: Vec<Registered>) -> Result<Registered, ChainError> {
+    let first = registered.into_iter().next();
+    first.ok_or_else(|| ChainError::BadAnswer { method: "register", detail: "no event in the receipt".to_owned() })
+}
+
+/// The bitmap of a certificate's signers, as far as the last of them.
+fn signers(certificate: &Certificate) -> Result<Bytes, ChainError> {
+    let members = certificate.signers.iter().max().map_or(0, |last| usize::from(*last) + 1);
+    let bitmap = certificate.signer_bitmap(members);
+    bitmap.map(Bytes::from).map_err(|e| ChainError::InvalidArgument { detail: format!("certificate: {e}") })
 }

@@ -8,7 +8,7 @@ use floe_chain::{
     deploy::{self, DeployOptions, NewNode},
 };
 use floe_protocol::{
-    BlobId, Certificate, ConfirmationCollector, EncodingType, Epoch, NodeId,
+    BlobId, Certificate, ConfirmationCollector, EncodingType, NodeId,
     bls::SecretKey,
     message::{Message as _, Persistence, StorageConfirmation},
 };
@@ -78,20 +78,6 @@ impl Network {
         }
     }
 
-    /// Lets half an epoch pass, after which the next committee is selected.
-    pub(super) async fn select_next(&self, control: &EvmChain) {
-        self.chain.increase_time(OPTIONS.epoch_duration_secs / 2).await;
-        assert_eq!(control.advance_epoch_if_due().await.unwrap(), Some(EpochStep::CommitteeSelected));
-    }
-
-    /// The nodes report that they have what is theirs, as many as it takes.
-    pub(super) async fn report_all(&self, epoch: Epoch) {
-        for member in 1..=3 {
-            let node = self.connect_as(Some(wallet(member))).await;
-            assert!(node.report_synced(epoch).await.unwrap());
-        }
-    }
-
     pub(super) fn config(&self) -> ChainConfig {
         ChainConfig { poll_interval_ms: 20, ..ChainConfig::new(&self.chain.rpc_url, self.contracts) }
     }
@@ -129,7 +115,7 @@ pub(super) fn new_blob() -> RegisterBlob {
     root_hash[..8].copy_from_slice(&number.to_le_bytes());
     let (size, encoding_type) = (1000 + number, EncodingType::Rs2);
     let blob_id = BlobId::from_root(encoding_type, size, &root_hash);
-    RegisterBlob { blob_id, root_hash, size, encoding_type, epochs_ahead: 2, deletable: false }
+    RegisterBlob { blob_id, root_hash, size, encoding_type, epochs_ahead: 2, deletable: false, owner: None }
 }
 
 /// The next item, which must come soon.

@@ -1,6 +1,6 @@
 //! Why a node could not start or had to end.
 
-use floe_protocol::NodeId;
+use floe_protocol::{Epoch, NodeId};
 use floe_store::StoreError;
 
 use crate::ledger::LedgerError;
@@ -29,10 +29,15 @@ pub enum NodeError {
         chain: u16,
     },
     /// The chain knows this node by another key: its confirmations would count for nothing.
-    #[error("the key of node {node} is not the one registered on chain; use the key file it was registered with")]
+    #[error(
+        "the committee of epoch {epoch} knows node {node} by another key than those that are configured; use the key file \
+         that it was registered with, or, after a rotation, name both the old key file and the next one"
+    )]
     WrongKey {
         /// This node.
         node: NodeId,
+        /// The epoch of the committee.
+        epoch: Epoch,
     },
     /// Threads could not be started.
     #[error("cannot start threads: {0}")]

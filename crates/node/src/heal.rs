@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use floe_protocol::{Member, limits};
 use floe_redstuff::{
-    Axis, BlobId, GeneralRecoverySymbol, PairIndex, Recovered, SliverIndex, VerifiedMetadata, VerifiedSymbol,
-    recover_sliver,
+    Axis, BlobId, GeneralRecoverySymbol, InconsistencyProof, PairIndex, Recovered, SliverIndex, VerifiedMetadata,
+    VerifiedSymbol, recover_sliver,
 };
 use futures::StreamExt;
 use parking_lot::Mutex;
 use rand::seq::SliceRandom;
 
 use crate::api::error::ApiError;
+use crate::condemn::condemn;
 use crate::ledger::Standing;
 use crate::node::Node;
 use crate::peers::Peers;
@@ -36,7 +37,7 @@ enum HealError {
     #[error("{axis} sliver {index} needs {needed} symbols, other nodes gave {got}")]
     NotEnough { axis: Axis, index: SliverIndex, got: usize, needed: u16 },
     #[error("{axis} sliver {index} cannot be rebuilt: the blob was encoded wrongly")]
-    Inconsistent { axis: Axis, index: SliverIndex },
+    Inconsistent { axis: Axis, index: SliverIndex, proof: Box<InconsistencyProof> },
     #[error("{axis} sliver {index} cannot be rebuilt: {reason}")]
     Unrecoverable { axis: Axis, index: SliverIndex, reason: String },
     #[error("this node could not do its part: {0:?}")]
@@ -60,7 +61,12 @@ pub(crate) async fn heal(node: Arc<Node>, signals: Arc<Signals>) {
             match heal_blob(&node, &peers, blob).await {
                 Ok(0) => {}
                 Ok(slivers) => tracing::info!(%blob, slivers, "rebuilt missing slivers from other nodes"),
-                Err(error @ HealError::Inconsistent { .. }) => tracing::error!(%blob, %error, "cannot heal"),
+                Err(HealError::Inconsistent { axis, index, proof }) => {
+                    tracing::warn!(%blob, %axis, %index, "a sliver cannot be rebuilt: the blob was encoded wrongly");
+                    if let Err(error) = condemn(&node, &peers, blob, axis, &proof).await {
+                        tracing::warn!(%blob, %error, "the blob could not be marked invalid; trying again");
+                    }
+                }
                 Err(error) => tracing::warn!(%blob, %error, "cannot heal for the moment"),
             }
         }
@@ -208,7 +214,7 @@ impl Patient<'_> {
             .await?;
         match recovered {
             Ok(Recovered::Sliver(_)) => Ok(()),
-            Ok(Recovered::Inconsistent(_)) => Err(HealError::Inconsistent { axis, index }),
+            Ok(Recovered::Inconsistent(proof)) => Err(HealError::Inconsistent { axis, index, proof: Box::new(proof) }),
             Err(error) => Err(HealError::Unrecoverable { axis, index, reason: error.to_string() }),
         }
     }

@@ -17,7 +17,7 @@
 //! # ) -> Result<(), Box<dyn std::error::Error>> {
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:9185").await?;
 //! let shutdown = CancellationToken::new(); // cancel it on SIGTERM
-//! floe_node::run(NodeConfig::default(), node_id, NodeKeys { protocol }, chain, store, listener, shutdown).await?;
+//! floe_node::run(NodeConfig::default(), node_id, NodeKeys { protocol, next_protocol: None }, chain, store, listener, shutdown).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -37,12 +37,13 @@
 //! # Where things are
 //!
 //! `api` is the HTTP interface, one file for each group of routes; `server` the accept loop; `ledger` the event-derived
-//! state (its `rules` are pure); `shelf` the data of blobs, durable or pending; `symbols` what is cut out of it; `events`,
-//! `committee`, `keeper`, `renewer`, `expiry` and `heal` are the background tasks.
+//! state (its `rules` are pure); `shelf` the data of blobs, durable or pending; `symbols` what is cut out of it; `events`, `committee`, `keeper`, `expiry`
+//! and `heal` (with `condemn`, for what cannot be healed) are the background tasks.
 
 mod api;
 mod body;
 mod committee;
+mod condemn;
 mod config;
 mod error;
 mod events;
@@ -50,12 +51,12 @@ mod expiry;
 mod gates;
 mod heal;
 mod keeper;
+mod keyring;
 mod ledger;
 mod node;
 mod peers;
 mod pending;
 mod places;
-mod renewer;
 mod server;
 mod shelf;
 mod signals;
@@ -75,7 +76,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{HealConfig, Limits, NodeConfig, PendingLimits, RenewalConfig, Timing};
+pub use config::{HealConfig, Limits, NodeConfig, PendingLimits, Timing};
 pub use error::NodeError;
 
 use node::Node;
@@ -85,6 +86,8 @@ use signals::Signals;
 pub struct NodeKeys {
     /// Signs confirmations. Its public half is registered on chain, with a proof of possession, on one network only.
     pub protocol: bls::SecretKey,
+    /// The key that takes its place, from the first epoch on whose committee knows the node by it.
+    pub next_protocol: Option<bls::SecretKey>,
 }
 
 impl std::fmt::Debug for NodeKeys {
@@ -111,7 +114,7 @@ pub async fn run(
     let stop = shutdown.child_token();
     let opened = {
         let (config, stop) = (config.clone(), stop.clone());
-        tokio::task::spawn_blocking(move || Node::open(config, node_id, keys.protocol, chain, store, stop)).await
+        tokio::task::spawn_blocking(move || Node::open(config, node_id, keys, chain, store, stop)).await
     };
     let node = Arc::new(opened.map_err(|panic| NodeError::State { reason: panic.to_string() })??);
     let mut tasks = background_tasks(&node);
@@ -154,11 +157,6 @@ fn background_tasks(node: &Arc<Node>) -> JoinSet<Result<(), NodeError>> {
     let there = node.clone();
     tasks.spawn(async move {
         keeper::keep(there).await;
-        Ok(())
-    });
-    let there = node.clone();
-    tasks.spawn(async move {
-        renewer::renew(there).await;
         Ok(())
     });
     let (there, ringing) = (node.clone(), signals.clone());

@@ -5,16 +5,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use floe_chain::ControlPlane;
-use floe_protocol::{NodeId, bls};
+use floe_protocol::{Message, NodeId, SignedMessage};
 use floe_redstuff::EncodingParams;
 use floe_store::{Batch, Store, StoreError};
 use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 
+use crate::NodeKeys;
 use crate::api::error::ApiError;
 use crate::config::NodeConfig;
 use crate::error::NodeError;
 use crate::gates::Gates;
+use crate::keyring::Keyring;
 use crate::ledger::{COMMITTEE_KEY, Ledger, LedgerError};
 use crate::places::Places;
 use crate::shelf::Shelf;
@@ -23,8 +25,7 @@ use crate::view::CommitteeView;
 /// Who the node is. Never logged.
 pub(crate) struct Identity {
     pub(crate) node_id: NodeId,
-    pub(crate) secret: bls::SecretKey,
-    pub(crate) public: bls::PublicKey,
+    pub(crate) keys: Keyring,
 }
 
 /// Where the node is in its life.
@@ -54,7 +55,7 @@ impl Node {
     pub(crate) fn open(
         config: NodeConfig,
         node_id: NodeId,
-        secret: bls::SecretKey,
+        keys: NodeKeys,
         chain: Arc<dyn ControlPlane>,
         store: Store,
         shutdown: CancellationToken,
@@ -65,9 +66,8 @@ impl Node {
             .build()
             .map_err(NodeError::Threads)?;
         let view = store.state(COMMITTEE_KEY)?.and_then(|bytes| CommitteeView::from_stored(&bytes, &node_id));
-        let public = secret.public_key();
         Ok(Self {
-            identity: Identity { node_id, secret, public },
+            identity: Identity { node_id, keys: Keyring::new(keys) },
             ledger: Ledger::open(store.clone())?,
             shelf: Shelf::new(store, config.pending.clone(), config.limits.symbol_tree_bytes_max),
             gates: Gates::new(&config.limits, config.timing.queue_wait()),
@@ -97,6 +97,22 @@ impl Node {
     /// The committee as last seen; 503 until then.
     pub(crate) fn view(&self) -> Result<Arc<CommitteeView>, ApiError> {
         self.view_if_any().ok_or_else(|| ApiError::unavailable("the node has not read the committee yet"))
+    }
+
+    /// The committee in whose name this node signs now; 503 while it and the events are of different epochs.
+    pub(crate) fn signing_view(&self) -> Result<Arc<CommitteeView>, ApiError> {
+        let view = self.view()?;
+        if view.committee().epoch() != self.ledger.epoch() {
+            return Err(ApiError::unavailable("the epoch is changing"));
+        }
+        Ok(view)
+    }
+
+    /// Signs a statement of this node's as a member of the committee. Blocking.
+    pub(crate) fn sign<T: Message>(&self, view: &CommitteeView, message: &T) -> Result<SignedMessage<T>, ApiError> {
+        let key = view.own_key().and_then(|key| self.identity.keys.of(key));
+        let key = key.ok_or_else(|| ApiError::unavailable("this node has no key in the committee of this epoch"))?;
+        Ok(self.compute_here(|| message.sign(key)))
     }
 
     pub(crate) fn params(&self) -> Result<EncodingParams, ApiError> {

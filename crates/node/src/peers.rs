@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -26,7 +26,7 @@ pub(crate) enum PeerError {
 
 /// A pooled client. What it returns is untrusted.
 pub(crate) struct Peers {
-    client: Client<HttpConnector, Empty<Bytes>>,
+    client: Client<HttpConnector, Full<Bytes>>,
     timeout: Duration,
 }
 
@@ -40,8 +40,23 @@ impl Peers {
 
     /// The body of a successful answer, of at most `bytes_max` bytes.
     pub(crate) async fn get(&self, address: &str, path: &str, bytes_max: usize) -> Result<Bytes, PeerError> {
-        let address = address.trim_end_matches('/');
-        let request = Request::get(format!("{address}{path}")).body(Empty::new())?;
+        let request = Request::get(uri(address, path)).body(Full::default())?;
+        self.exchange(request, bytes_max).await
+    }
+
+    /// The same, for something that is sent.
+    pub(crate) async fn post(
+        &self,
+        address: &str,
+        path: &str,
+        body: Bytes,
+        bytes_max: usize,
+    ) -> Result<Bytes, PeerError> {
+        let request = Request::post(uri(address, path)).body(Full::new(body))?;
+        self.exchange(request, bytes_max).await
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>, bytes_max: usize) -> Result<Bytes, PeerError> {
         let answer = async {
             let response = self.client.request(request).await?;
             if response.status() != StatusCode::OK {
@@ -52,4 +67,8 @@ impl Peers {
         };
         tokio::time::timeout(self.timeout, answer).await.unwrap_or(Err(PeerError::Timeout(self.timeout)))
     }
+}
+
+fn uri(address: &str, path: &str) -> String {
+    format!("{}{path}", address.trim_end_matches('/'))
 }

@@ -62,7 +62,7 @@ impl<'a> Source<'a> {
     fn needs_expansion(&self, axis: Axis, id: SymbolId) -> bool {
         let (pair, target) = self.place(axis, id);
         let blob = self.metadata.blob_id();
-        self.view.owns(pair, blob)
+        self.view.serves(pair, blob)
             && (self.metadata.symbol_in_sliver(axis, target).is_none()
                 || self.node.shelf.trees.get(&(*blob, pair, axis)).is_none())
     }
@@ -102,7 +102,7 @@ impl<'a> Source<'a> {
 
     fn symbol_from(&mut self, axis: Axis, id: SymbolId) -> Result<GeneralRecoverySymbol, ApiError> {
         let (pair, target) = self.place(axis, id);
-        if !self.view.owns(pair, self.metadata.blob_id()) {
+        if !self.view.serves(pair, self.metadata.blob_id()) {
             let message = format!("symbol {id} is in no {axis} sliver of this node's shards");
             return Err(ApiError::new(ErrorReason::SymbolNotPresentAtShards, message));
         }

@@ -47,7 +47,10 @@ async fn report_once(node: &Node) -> Result<(), ChainError> {
         return Ok(());
     }
     if gained != 0 {
-        tracing::warn!(%epoch, gained, "this node has new shards and does not hold them yet");
+        tracing::warn!(
+            %epoch, gained, shards = due.len(),
+            "this node has new shards and does not hold them: it reports nothing, and the change of epoch ends without it"
+        );
         return Ok(());
     }
     if node.chain.report_synced(epoch).await? {

@@ -9,12 +9,19 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct CommitteeView {
     committee: Committee,
     own: Option<usize>,
+    /// Shards that this node had in the committee before and has no more. Until others hold them it serves what it has.
+    retained: Vec<ShardIndex>,
 }
 
 impl CommitteeView {
-    pub(crate) fn new(committee: Committee, node: &NodeId) -> Self {
+    pub(crate) fn new(committee: Committee, previous: Option<&Committee>, node: &NodeId) -> Self {
         let own = committee.index_of(node);
-        Self { committee, own }
+        let mut view = Self { committee, own, retained: Vec::new() };
+        let held = previous.and_then(|previous| previous.member(previous.index_of(node)?));
+        let lost =
+            held.map_or(&[][..], |member| &member.shards).iter().filter(|shard| !view.own_shards().contains(shard));
+        view.retained = lost.copied().collect();
+        view
     }
 
     pub(crate) fn committee(&self) -> &Committee {
@@ -30,6 +37,11 @@ impl CommitteeView {
         self.own
     }
 
+    /// The key by which the committee knows this node, if it is a member.
+    pub(crate) fn own_key(&self) -> Option<&bls::PublicKey> {
+        self.own.and_then(|index| self.committee.member(index)).map(|member| &member.public_key)
+    }
+
     /// The shards of this node; none if it is not a member.
     pub(crate) fn own_shards(&self) -> &[ShardIndex] {
         self.own.and_then(|index| self.committee.member(index)).map_or(&[], |member| &member.shards)
@@ -38,6 +50,16 @@ impl CommitteeView {
     /// Whether the pair of this blob belongs to one of the node's shards.
     pub(crate) fn owns(&self, pair: PairIndex, blob: &BlobId) -> bool {
         self.own.is_some() && self.committee.member_of_shard(pair.shard(blob, self.params())) == self.own
+    }
+
+    /// Whether the node may hold the pair of this blob: it is its own, or was in the committee before.
+    pub(crate) fn serves(&self, pair: PairIndex, blob: &BlobId) -> bool {
+        self.owns(pair, blob) || self.retained.contains(&pair.shard(blob, self.params()))
+    }
+
+    /// Shards that the node serves though they are others' now.
+    pub(crate) fn retained(&self) -> &[ShardIndex] {
+        &self.retained
     }
 
     /// The pairs that this node has to hold of a blob, ascending.
@@ -61,6 +83,7 @@ impl CommitteeView {
             epoch: self.committee.epoch().0,
             n_shards: self.committee.n_shards(),
             members: members.collect(),
+            retained: self.retained.iter().map(|shard| shard.get()).collect(),
         };
         bcs::to_bytes(&stored).expect("integers, strings and byte lists always serialize")
     }
@@ -69,13 +92,14 @@ impl CommitteeView {
     pub(crate) fn from_stored(bytes: &[u8], node: &NodeId) -> Option<Self> {
         let stored: StoredCommittee = bcs::from_bytes(bytes).ok()?;
         let params = EncodingParams::new(stored.n_shards).ok()?;
+        let retained = stored.retained.into_iter().map(ShardIndex::new).collect();
         let committee: Result<Committee, CommitteeError> = stored
             .members
             .into_iter()
             .map(StoredMember::into_member)
             .collect::<Option<Vec<_>>>()
             .map(|members| Committee::new(Epoch(stored.epoch), params, members))?;
-        committee.ok().map(|committee| Self::new(committee, node))
+        committee.ok().map(|committee| Self { retained, ..Self::new(committee, None, node) })
     }
 }
 
@@ -84,6 +108,7 @@ struct StoredCommittee {
     epoch: u32,
     n_shards: u16,
     members: Vec<StoredMember>,
+    retained: Vec<u16>,
 }
 
 #[derive(Serialize, Deserialize)]

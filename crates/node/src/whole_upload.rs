@@ -4,12 +4,12 @@
 
 use std::collections::HashSet;
 
+use floe_protocol::api::query::Confirms;
 use floe_protocol::upload::SliverFrame;
-use floe_protocol::{Persistence, SignedMessage, StorageConfirmation};
 use floe_redstuff::{Axis, BlobId, BlobMetadata, PairIndex, VerifiedMetadata};
 
-use crate::api::confirm;
 use crate::api::error::ApiError;
+use crate::api::{Said, say};
 use crate::ledger::Standing;
 use crate::node::Node;
 use crate::store_upload::StoreUpload;
@@ -17,7 +17,7 @@ use crate::store_upload::StoreUpload;
 /// What came, and how far it was checked.
 pub(crate) struct WholeUpload {
     pub(crate) blob: BlobId,
-    pub(crate) persistence: Persistence,
+    pub(crate) confirms: Confirms,
     pub(crate) metadata: Metadata,
     pub(crate) slivers: Vec<SliverFrame>,
     /// Pairs that the sender announced.
@@ -34,8 +34,8 @@ pub(crate) enum Metadata {
 
 /// How an upload stands after a step.
 pub(crate) enum Outcome {
-    /// Durable, and confirmed.
-    Confirmed(Box<SignedMessage<StorageConfirmation>>),
+    /// Durable, and confirmed as far as that was asked for.
+    Durable(Box<Said>),
     /// Checked; it waits for the registration.
     Waits(WholeUpload),
 }
@@ -53,7 +53,11 @@ impl WholeUpload {
             }
             Standing::Registered { .. } => {
                 self.store(node, &metadata)?;
-                Ok(Outcome::Confirmed(Box::new(confirm(node, &self.blob, self.persistence)?)))
+                match say(node, &self.blob, self.confirms) {
+                    // Somebody else has registered it; the sender's own registration is on its way.
+                    Err(error) if error.is_not_registered() && may_wait => Ok(Outcome::Waits(self)),
+                    said => Ok(Outcome::Durable(Box::new(said?))),
+                }
             }
         }
     }

@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use floe_protocol::api::query::ConfirmationQuery;
-use floe_protocol::api::{Confirmation, ErrorReason};
-use floe_protocol::{Message, ObjectId, Persistence, SignedMessage, StorageConfirmation};
+use floe_protocol::api::query::{ConfirmationQuery, Confirms};
+use floe_protocol::api::{Confirmation, ErrorReason, StoredStatus};
+use floe_protocol::{ObjectId, Persistence, SignedMessage, StorageConfirmation};
 use floe_redstuff::BlobId;
 use http::StatusCode;
 
 use super::error::ApiError;
 use super::{Answer, Shared, blob_id, success};
+use crate::ledger::Standing;
 use crate::node::Node;
+use crate::view::CommitteeView;
 
 pub(super) async fn permanent(
     State(node): Shared,
@@ -66,8 +68,37 @@ async fn attempt(
 }
 
 /// The payload of a confirmation, with its level `signed`.
-pub(super) fn signed(message: SignedMessage<StorageConfirmation>) -> Response {
+fn signed(message: SignedMessage<StorageConfirmation>) -> Response {
     success(StatusCode::OK, Confirmation::Signed(message))
+}
+
+/// The answer to an upload that is durable.
+pub(super) fn said(said: Said) -> Response {
+    match said {
+        Some(message) => signed(message),
+        None => success(StatusCode::OK, StoredStatus::Stored),
+    }
+}
+
+/// What a node says once it holds a blob: a signature, unless none was asked for.
+pub(crate) type Said = Option<SignedMessage<StorageConfirmation>>;
+
+/// Says what an upload is to confirm, which must be registered. Blocking.
+pub(crate) fn say(node: &Node, blob: &BlobId, confirms: Confirms) -> Result<Said, ApiError> {
+    let persistence = match confirms {
+        Confirms::Permanent => Persistence::Permanent,
+        Confirms::Deletable(object) => Persistence::Deletable(object),
+        Confirms::LatestDeletable => {
+            Persistence::Deletable(node.ledger.latest_deletable(blob)?.ok_or_else(ApiError::not_registered)?)
+        }
+        Confirms::Nothing => {
+            require_registered(node, blob, None)?;
+            let view = node.signing_view()?;
+            require_held(node, &view, blob)?;
+            return Ok(None);
+        }
+    };
+    confirm(node, blob, persistence).map(Some)
 }
 
 /// Signs that every sliver of this node's shards is verified and durable. Blocking.
@@ -76,27 +107,43 @@ pub(crate) fn confirm(
     blob: &BlobId,
     persistence: Persistence,
 ) -> Result<SignedMessage<StorageConfirmation>, ApiError> {
-    let view = node.view()?;
-    if !node.ledger.standing(blob)?.is_registered() || !node.ledger.is_registered_as(blob, persistence)? {
-        return Err(ApiError::not_registered());
+    let view = node.signing_view()?;
+    require_registered(node, blob, Some(persistence))?;
+    require_held(node, &view, blob)?;
+    let message = StorageConfirmation { epoch: view.committee().epoch(), blob_id: *blob, persistence };
+    node.sign(&view, &message)
+}
+
+/// The blob is registered now, and in this way if one is named.
+pub(super) fn require_registered(node: &Node, blob: &BlobId, persistence: Option<Persistence>) -> Result<(), ApiError> {
+    match node.ledger.standing(blob)? {
+        Standing::Invalid => return Err(ApiError::invalid_blob()),
+        Standing::Unknown => return Err(ApiError::not_registered()),
+        Standing::Registered { .. } => {}
     }
+    match persistence {
+        Some(persistence) if !node.ledger.is_registered_as(blob, persistence)? => Err(ApiError::not_registered()),
+        _ => Ok(()),
+    }
+}
+
+/// Every sliver of this node's shards is durable.
+pub(super) fn require_held(node: &Node, view: &CommitteeView, blob: &BlobId) -> Result<(), ApiError> {
     node.shelf.flush(blob)?;
     let pairs = view.own_pairs(blob);
     if pairs.is_empty() {
-        return Err(missing("the node holds no shards in this epoch".to_owned()));
+        return Err(missing(blob, "the node holds no shards in this epoch"));
     }
     if node.shelf.metadata(blob, view.params())?.is_none() {
-        return Err(missing("the node has no metadata of this blob".to_owned()));
+        return Err(missing(blob, "the node has no metadata of it"));
     }
     let lacking = node.shelf.missing(blob, &pairs)?;
     if !lacking.is_empty() {
-        return Err(missing(format!("{} of {} slivers are missing", lacking.len(), 2 * pairs.len())));
+        return Err(missing(blob, &format!("{} of {} slivers are missing", lacking.len(), 2 * pairs.len())));
     }
-    let epoch = node.ledger.epoch();
-    let message = StorageConfirmation { epoch, blob_id: *blob, persistence };
-    Ok(node.compute_here(|| message.sign(&node.identity.secret)))
+    Ok(())
 }
 
-fn missing(message: String) -> ApiError {
-    ApiError::new(ErrorReason::MissingSlivers, message)
+fn missing(blob: &BlobId, what: &str) -> ApiError {
+    ApiError::new(ErrorReason::MissingSlivers, format!("blob {blob}: {what}"))
 }

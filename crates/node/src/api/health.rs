@@ -26,7 +26,7 @@ fn report(node: &Node, progress: &Progress, detailed: bool) -> Health {
     Health {
         uptime: node.life.started.elapsed().into(),
         epoch: node.ledger.epoch(),
-        public_key: node.identity.public,
+        public_key: *view.as_ref().and_then(|view| view.own_key()).unwrap_or(node.identity.keys.current()),
         node_status: if member { NodeStatus::Active } else { NodeStatus::Standby },
         event_progress: EventProgress {
             persisted: progress.events,
@@ -36,7 +36,7 @@ fn report(node: &Node, progress: &Progress, detailed: bool) -> Health {
         shard_summary: ShardSummary {
             owned,
             owned_shard_status: ShardStatusCounts { ready: owned, ..ShardStatusCounts::default() },
-            read_only: 0,
+            read_only: view.as_ref().map_or(0, |view| view.retained().len() as u64),
         },
         shard_detail: detailed
             .then(|| ShardDetail { owned: shards.iter().copied().map(ready).collect(), other: Vec::new() }),

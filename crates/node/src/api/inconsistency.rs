@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::extract::{Path, State};
 use floe_protocol::api::ErrorReason;
-use floe_protocol::{InvalidBlobId, Message, SignedMessage};
+use floe_protocol::{InvalidBlobId, SignedMessage};
 use floe_redstuff::{Axis, BlobId, EncodingParams, InconsistencyProof};
 use http::StatusCode;
 
@@ -43,6 +43,7 @@ fn attest(
     node.compute(|| proof.verify(axis, &metadata))
         .map_err(|error| ApiError::new(ErrorReason::InvalidProof, error.to_string()))?;
     tracing::warn!(%blob, %axis, "an inconsistency proof was checked and holds: the blob was encoded wrongly");
-    let message = InvalidBlobId { epoch: node.ledger.epoch(), blob_id: *blob };
-    Ok(node.compute(|| message.sign(&node.identity.secret)))
+    let view = node.signing_view()?;
+    let message = InvalidBlobId { epoch: view.committee().epoch(), blob_id: *blob };
+    node.sign(&view, &message)
 }

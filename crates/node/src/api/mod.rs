@@ -1,5 +1,6 @@
 //! The HTTP API of a storage node (spec/http-api.md section 2, and our streamed upload).
 
+mod batch;
 mod confirmation;
 pub(crate) mod error;
 mod health;
@@ -28,7 +29,7 @@ use tower_http::cors::CorsLayer;
 
 use crate::body::BudgetedBody;
 use crate::node::Node;
-pub(crate) use confirmation::confirm;
+pub(crate) use confirmation::{Said, say};
 use error::ApiError;
 
 type Shared = axum::extract::State<Arc<Node>>;
@@ -50,6 +51,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/upload", put(upload::put));
     Router::new()
         .nest("/v1/blobs/{blob}", blob)
+        .route("/v1/confirmations", post(batch::post))
         .route("/v1/health", get(health::health))
         .route("/v1/api", get(page::get))
         .route("/healthz", get(health::alive))

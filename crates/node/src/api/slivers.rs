@@ -57,7 +57,9 @@ pub(super) async fn get(State(node): Shared, path: SliverPath) -> Answer {
     let _slot = node.gates.reads.enter().await?;
     let standing = node.blocking(move |node| Ok(node.ledger.standing(&wanted.blob)?)).await?;
     let Standing::Registered { size, .. } = standing else { return Err(ApiError::sliver_not_found()) };
-    wanted.check_owned(&view)?;
+    if !view.serves(wanted.pair, &wanted.blob) {
+        return Err(ApiError::not_assigned(wanted.pair, &wanted.blob, view.params()));
+    }
     let permit = node.gates.response_bytes.reserve(sliver_bytes(view.params(), wanted.axis, size)).await?;
     let bytes = node
         .blocking(move |node| {

@@ -12,15 +12,15 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use floe_protocol::api::ErrorReason;
-use floe_protocol::api::query::UploadQuery;
+use floe_protocol::api::query::{Confirms, UploadQuery};
+use floe_protocol::limits;
 use floe_protocol::upload::{Frame, SliverFrame, UploadError, UploadReader};
-use floe_protocol::{Persistence, SignedMessage, StorageConfirmation, limits};
 use floe_redstuff::{Axis, BlobId, BlobMetadata, PairIndex, VerifiedMetadata};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::confirmation::{confirm, signed};
+use super::confirmation::{Said, said, say};
 use super::error::ApiError;
 use super::{Answer, Shared, blob_id};
 use crate::body::{BodyLimits, BodyReader};
@@ -53,11 +53,10 @@ pub(super) async fn put(
     let small = body.length_max().filter(|length| *length <= WHOLE_BYTES_MAX);
     let mut upload = Receiving { node: &node, view: &view, blob, body, reader: UploadReader::new(view.params()) };
     if let Some(length) = small {
-        return upload.whole(length, wait, query.persistence.0).await.map(signed);
+        return upload.whole(length, wait, query.persistence.0).await.map(said);
     }
     upload.run(wait).await?;
-    let message = node.blocking(move |node| confirm(node, &blob, query.persistence.0)).await?;
-    Ok(signed(message))
+    node.blocking(move |node| say(node, &blob, query.persistence.0)).await.map(said)
 }
 
 /// One upload on its way in.
@@ -71,12 +70,7 @@ struct Receiving<'a> {
 
 impl Receiving<'_> {
     /// A body of at most `length` bytes: everything is received and checked before the registration is waited for.
-    async fn whole(
-        mut self,
-        length: u64,
-        wait: Duration,
-        persistence: Persistence,
-    ) -> Result<SignedMessage<StorageConfirmation>, ApiError> {
+    async fn whole(mut self, length: u64, wait: Duration, confirms: Confirms) -> Result<Said, ApiError> {
         // The body, and the slivers made of it.
         let _memory = self.node.gates.request_bytes.reserve(2 * length).await?;
         let Some(Frame::Metadata(metadata)) = self.next_frame().await? else { return Err(no_metadata()) };
@@ -89,13 +83,13 @@ impl Receiving<'_> {
         self.reader.finish().map_err(|error| malformed(&error))?;
         let pairs = self.reader.pairs().unwrap_or_default();
         let metadata = Metadata::Received(metadata);
-        let mut upload = WholeUpload { blob: self.blob, persistence, metadata, slivers, pairs, checked: false };
+        let mut upload = WholeUpload { blob: self.blob, confirms, metadata, slivers, pairs, checked: false };
         let deadline = Instant::now() + wait;
         loop {
             let ticket = self.node.ledger.queue(self.blob);
             let may_wait = Instant::now() < deadline;
             upload = match self.node.blocking(move |node| upload.advance(node, may_wait)).await? {
-                Outcome::Confirmed(message) => return Ok(*message),
+                Outcome::Durable(said) => return Ok(*said),
                 Outcome::Waits(upload) => upload,
             };
             if !ticket.wait(deadline.saturating_duration_since(Instant::now())).await {

@@ -75,6 +75,11 @@ pub(crate) fn blob_of(key: &[u8]) -> Option<BlobId> {
     key.last_chunk::<32>().map(|id| BlobId::from_bytes(*id))
 }
 
+/// The object at the end of a `d/` key.
+pub(crate) fn object_of(key: &[u8]) -> Option<ObjectId> {
+    key.last_chunk::<32>().map(|id| ObjectId::from_bytes(*id))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +91,7 @@ mod tests {
         assert_eq!(blob_of(&expiry(Epoch(258), &id)), Some(id));
         assert!(expiry(Epoch(258), &id).starts_with(&expiry_of(Epoch(258))));
         assert!(deletable(&id, &ObjectId::from_number(3)).starts_with(&deletables_of(&id)));
+        assert_eq!(object_of(&deletable(&id, &ObjectId::from_number(3))), Some(ObjectId::from_number(3)));
         let cursor = EventCursor { block: 300, log_index: 2, block_hash: [0; 32] };
         assert_eq!(undo_position(&undo(&cursor)), Some((300, 2)));
         assert_eq!(undo_position(b"u/short"), None);

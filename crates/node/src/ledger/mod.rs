@@ -8,7 +8,7 @@ mod waiters;
 
 use floe_chain::{ChainEvent, EventCursor};
 use floe_protocol::api::DeletableCounts;
-use floe_protocol::{Epoch, Persistence};
+use floe_protocol::{Epoch, ObjectId, Persistence};
 use floe_redstuff::BlobId;
 use floe_store::{Batch, Store, StoreError};
 use parking_lot::{Mutex, RwLock};
@@ -79,6 +79,17 @@ impl Ledger {
                 entry.is_some_and(|entry| entry.registered.end > now.0)
             }
         })
+    }
+
+    /// The latest of the deletable registrations of a blob that hold.
+    pub(crate) fn latest_deletable(&self, blob: &BlobId) -> Result<Option<ObjectId>, LedgerError> {
+        let now = self.epoch();
+        let rows = self.store.state_range(&keys::deletables_of(blob))?;
+        // Objects are numbered as they are registered, and keys are in order.
+        let live = rows.iter().rev().find(|(_, bytes)| {
+            record::decode::<record::Deletable>(bytes).is_some_and(|entry| entry.registered.end > now.0)
+        });
+        Ok(live.and_then(|(key, _)| keys::object_of(key)))
     }
 
     /// How many deletable registrations of a blob hold.

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use async_trait::async_trait;
 use floe_chain::{
     Address, Balances, BlobObject, ChainError, ChainEvent, ControlPlane, EpochPhase, EpochStep, EventCursor, EventItem,
-    EventKind, EventStream, Extended, NetworkInfo, RegisterBlob, Registered, TxHash,
+    EventKind, EventStream, Extended, NetworkInfo, RegisterBlob, Registered, StorageResource, TxHash,
 };
-use floe_protocol::{Certificate, Committee, Epoch, ObjectId};
+use floe_protocol::{BatchDomain, Certificate, Committee, Epoch, ObjectId};
 use floe_redstuff::{BlobId, EncodingType, VerifiedMetadata};
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -179,6 +179,26 @@ impl ControlPlane for Handle {
         Err(ChainError::NoWallet)
     }
 
+    async fn register_batch(&self, _: &[RegisterBlob]) -> Result<Vec<Registered>, ChainError> {
+        Err(ChainError::NoWallet)
+    }
+
+    async fn register_in_storage(&self, _: &RegisterBlob, _: ObjectId) -> Result<Registered, ChainError> {
+        Err(ChainError::NoWallet)
+    }
+
+    async fn certify_batch(&self, _: &[ObjectId], _: &Certificate) -> Result<TxHash, ChainError> {
+        Err(ChainError::NoWallet)
+    }
+
+    fn batch_domain(&self) -> BatchDomain {
+        BatchDomain { chain_id: 1, contract: [0x5f; 20] }
+    }
+
+    async fn invalidate_blob(&self, _: &BlobId, _: &Certificate) -> Result<Option<TxHash>, ChainError> {
+        Err(ChainError::NoWallet)
+    }
+
     async fn blob_object(&self, _: ObjectId) -> Result<Option<BlobObject>, ChainError> {
         Ok(None)
     }
@@ -187,19 +207,19 @@ impl ControlPlane for Handle {
         Ok(Vec::new())
     }
 
+    async fn owned_registrations(&self, _: &BlobId, _: Address) -> Result<Vec<BlobObject>, ChainError> {
+        Ok(Vec::new())
+    }
+
+    async fn owned_storage(&self, _: Address) -> Result<Vec<StorageResource>, ChainError> {
+        Ok(Vec::new())
+    }
+
     async fn extend_blob(&self, _: ObjectId, _: u32) -> Result<Extended, ChainError> {
         Err(ChainError::NoWallet)
     }
 
     async fn delete_blob(&self, _: ObjectId) -> Result<TxHash, ChainError> {
-        Err(ChainError::NoWallet)
-    }
-
-    async fn due_renewals(&self) -> Result<Vec<floe_chain::DueRenewal>, ChainError> {
-        Ok(Vec::new())
-    }
-
-    async fn renew_blob(&self, _: ObjectId) -> Result<floe_chain::Renewed, ChainError> {
         Err(ChainError::NoWallet)
     }
 

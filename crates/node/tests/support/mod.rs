@@ -144,7 +144,8 @@ impl Net {
         let address = listener.local_addr().expect("bound");
         let store = Store::open(Arc::new(seat.disk.clone()), store_options()).expect("opens");
         let stop = CancellationToken::new();
-        let keys = NodeKeys { protocol: bls::SecretKey::from_bytes(&seat.secret.to_bytes()[..]).expect("a key") };
+        let protocol = bls::SecretKey::from_bytes(&seat.secret.to_bytes()[..]).expect("a key");
+        let keys = NodeKeys { protocol, next_protocol: None };
         let task =
             tokio::spawn(floe_node::run(config, seat.node_id, keys, chain, store.clone(), listener, stop.clone()));
         Running { address, stop, task, store }

@@ -274,6 +274,7 @@ impl Layout {
             public_url: None,
             data_dir: "data".into(),
             protocol_key_file: "protocol.key".into(),
+            next_protocol_key_file: None,
             account_key_file: "account.key".into(),
             node: floe_node::NodeConfig { name: entry.name.clone(), ..Default::default() },
             chain: chain_config(&chain.ws_url, chain, contracts),

@@ -2,6 +2,7 @@
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
+use floe_chain::Address;
 use floe_redstuff::MEMORY_CEILING_BYTES;
 
 /// Enough for 100 MiB with all slivers, in memory: [`StoreConfig::memory_ceiling_bytes`].
@@ -184,22 +185,43 @@ pub enum Consistency {
 pub struct StoreOptions {
     /// For how many epochs, the current one included; at least 1.
     pub epochs: u32,
+    /// Whether the owner may delete the blob before its end and use the storage again. Only what nobody can delete counts as
+    /// available for contracts.
+    pub deletable: bool,
     /// Store again even if the blob is certified for long enough already.
     pub force: bool,
+    /// Whether registrations and storage that are owned already are looked for on chain and used before anything is
+    /// bought. Registrations that this client has begun itself are used in any case.
+    pub reuse_resources: bool,
+    /// Who gets the registration; the account that pays if nobody is named.
+    pub owner: Option<Address>,
     /// Told of each phase.
     pub progress: Option<Arc<dyn Progress>>,
 }
 
 impl StoreOptions {
-    /// Stores for `epochs` epochs, without force and without progress.
+    /// Stores for `epochs` epochs, for good until then, for the account that pays, without force and without progress. What is
+    /// owned already is used.
     pub fn epochs(epochs: u32) -> Self {
-        Self { epochs, force: false, progress: None }
+        Self { epochs, deletable: false, force: false, reuse_resources: true, owner: None, progress: None }
+    }
+
+    /// The same, for a blob that its owner may delete.
+    #[must_use]
+    pub fn deletable(self) -> Self {
+        Self { deletable: true, ..self }
     }
 }
 
 impl fmt::Debug for StoreOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StoreOptions").field("epochs", &self.epochs).field("force", &self.force).finish_non_exhaustive()
+        f.debug_struct("StoreOptions")
+            .field("epochs", &self.epochs)
+            .field("deletable", &self.deletable)
+            .field("force", &self.force)
+            .field("reuse_resources", &self.reuse_resources)
+            .field("owner", &self.owner)
+            .finish_non_exhaustive()
     }
 }
 

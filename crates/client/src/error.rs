@@ -73,6 +73,12 @@ pub enum ClientError {
         /// The epoch when it was asked for.
         current_epoch: Epoch,
     },
+    /// It was there when the read began; the last registration that held it was deleted since.
+    #[error("blob {blob_id} was deleted by its owner while it was being read")]
+    Gone {
+        /// The id asked for.
+        blob_id: BlobId,
+    },
     /// Marked invalid by the network: its writer encoded it wrongly.
     #[error("blob {blob_id} is marked invalid: its writer encoded it inconsistently")]
     Invalid {
@@ -194,6 +200,7 @@ impl ClientError {
             Self::NotFound { .. } => "CLIENT-NOT-FOUND",
             Self::NotCertified { .. } => "CLIENT-NOT-CERTIFIED",
             Self::Expired { .. } => "CLIENT-EXPIRED",
+            Self::Gone { .. } => "CLIENT-DELETED",
             Self::Invalid { .. } => "CLIENT-INVALID-BLOB",
             Self::Unavailable { .. } => "CLIENT-UNAVAILABLE",
             Self::InsufficientConfirmations { .. } => "CLIENT-INSUFFICIENT-CONFIRMATIONS",
@@ -215,7 +222,7 @@ impl ClientError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::BlobTooLarge { .. } | Self::RangeOutOfBounds { .. } | Self::EpochsOutOfRange { .. } => 2,
-            Self::NotFound { .. } | Self::NotCertified { .. } | Self::Expired { .. } => 3,
+            Self::NotFound { .. } | Self::NotCertified { .. } | Self::Expired { .. } | Self::Gone { .. } => 3,
             Self::Unavailable { .. } | Self::InsufficientConfirmations { .. } | Self::EpochKeepsChanging { .. } => 4,
             Self::Invalid { .. } | Self::Inconsistent { .. } => 5,
             Self::Chain(error) if error.is_retryable() => 4,
@@ -233,7 +240,7 @@ impl ClientError {
         match self {
             Self::NotFound { .. } => "check the id and that you use the network on which it was stored",
             Self::NotCertified { .. } => "its store did not finish; store the file again",
-            Self::Expired { .. } => "it is gone for good unless someone stores it again",
+            Self::Expired { .. } | Self::Gone { .. } => "it is gone for good unless someone stores it again",
             Self::Invalid { .. } | Self::Inconsistent { .. } => {
                 "no reader can get this blob; ask its writer to store it again"
             }

@@ -55,6 +55,7 @@ mod view;
 
 use std::sync::Arc;
 
+pub use floe_chain::Address;
 use floe_chain::{ControlPlane, NetworkInfo};
 use floe_protocol::Committee;
 
@@ -66,6 +67,7 @@ pub use crate::{
     http::{Body, BoxError, HyperTransport, Transport, TransportError},
     read::{BlobStream, RangeStream, ReadNeeds},
     source::{FileSource, SourceChanged, WatchedSource},
+    store::BlobInput,
 };
 
 /// A client of one network. Clones share connections, caches and background uploads.

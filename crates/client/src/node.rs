@@ -2,12 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use floe_protocol::{
     Member,
     api::{BlobStatus, Confirmation, Success},
-    message::{SignedMessage, StorageConfirmation},
+    message::{BatchConfirmation, Persistence, SignedMessage, StorageConfirmation},
 };
 use floe_redstuff::{Axis, BlobId, EncodingParams, PairIndex, Sliver, VerifiedMetadata};
+use http::{Request, header};
+use http_body_util::{BodyExt, Full};
 
 use crate::{
     config::{ReadConfig, scaled},
@@ -71,10 +74,40 @@ impl Nodes {
         &self,
         member: &Member,
         id: &BlobId,
+        persistence: Persistence,
     ) -> Result<SignedMessage<StorageConfirmation>, CallError> {
-        let uri = uri(member, id, "confirmation/permanent")?;
+        let uri = match persistence {
+            Persistence::Permanent => uri(member, id, "confirmation/permanent")?,
+            Persistence::Deletable(object) => uri(member, id, &format!("confirmation/deletable/{object}"))?,
+        };
         let bytes = self.caller.get(uri, JSON_BYTES_MAX, self.timeout(JSON_BYTES_MAX)).await?;
         parse_confirmation(&bytes)
+    }
+
+    /// The signature of a node that holds all of a list.
+    pub(crate) async fn batch_confirmation(
+        &self,
+        member: &Member,
+        list: Bytes,
+    ) -> Result<SignedMessage<BatchConfirmation>, CallError> {
+        let bytes = self.post(member, "v1/confirmations", list).await?;
+        let answer: Success<SignedMessage<BatchConfirmation>> = serde_json::from_slice(&bytes).map_err(wrong)?;
+        Ok(answer.into_data())
+    }
+
+    /// The JSON answer to some bytes.
+    async fn post(&self, member: &Member, path: &str, body: Bytes) -> Result<Vec<u8>, CallError> {
+        let base = member.address.trim_end_matches('/');
+        let limit = self.timeout(body.len() + JSON_BYTES_MAX);
+        let request = Request::post(format!("{base}/{path}"))
+            .header(header::CONTENT_TYPE, "application/octet-stream")
+            .body(Full::new(body).map_err(|never| match never {}).boxed_unsync())
+            .map_err(|error| CallError::Address(error.to_string()))?;
+        let exchange = async {
+            let response = self.caller.transport.send(request).await?;
+            self.caller.accept(response, JSON_BYTES_MAX).await
+        };
+        tokio::time::timeout(limit, exchange).await.unwrap_or(Err(CallError::Timeout(limit)))
     }
 
     pub(crate) fn timeout(&self, bytes: usize) -> Duration {

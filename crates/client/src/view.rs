@@ -1,8 +1,15 @@
 //! What the client believes of the network: committee, epoch and prices, asked of the chain now and then.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
-use floe_chain::{ChainError, ControlPlane, NetworkInfo};
+use floe_chain::{ChainError, ControlPlane, EpochPhase, NetworkInfo};
 use floe_protocol::{Committee, Epoch, Member};
 use floe_redstuff::{BlobId, EncodingParams, PairIndex};
 use tokio::{sync::Mutex, time::Instant};
@@ -12,9 +19,17 @@ use tokio::{sync::Mutex, time::Instant};
 pub(crate) struct View {
     pub(crate) info: NetworkInfo,
     pub(crate) committee: Committee,
+    /// The committee before, while shards move from it to this one: it still answers for what was certified before.
+    pub(crate) previous: Option<Committee>,
 }
 
 impl View {
+    /// The same network, seen as the committee before has it; `None` where that does not matter.
+    pub(crate) fn of_previous(&self) -> Option<Self> {
+        let committee = self.previous.clone()?;
+        Some(Self { info: self.info.clone(), committee, previous: None })
+    }
+
     pub(crate) fn epoch(&self) -> Epoch {
         self.info.epoch
     }
@@ -41,6 +56,26 @@ impl View {
         self.committee.member_of_shard(pair.shard(blob, self.params())).expect("a committee holds every shard")
     }
 
+    /// A view of this committee in a network of no consequence.
+    #[cfg(test)]
+    pub(crate) fn for_tests(committee: Committee) -> Self {
+        let info = NetworkInfo {
+            n_shards: committee.n_shards(),
+            epoch: committee.epoch(),
+            epoch_started_at: 0,
+            epoch_duration_secs: 1,
+            phase: EpochPhase::Done,
+            next_step_at: 0,
+            max_epochs_ahead: 1,
+            storage_price: 0,
+            write_price: 0,
+            payment_token_symbol: String::new(),
+            payment_token_decimals: 0,
+            chain_id: 1,
+        };
+        Self { info, committee, previous: None }
+    }
+
     /// Shards held by the member at `index`.
     pub(crate) fn weight(&self, index: usize) -> u32 {
         u32::from(self.committee.weight(index))
@@ -52,11 +87,13 @@ pub(crate) struct ViewCache {
     chain: Arc<dyn ControlPlane>,
     max_age: Duration,
     last: Mutex<Option<(Instant, Arc<View>)>>,
+    /// The latest epoch in which it was said that the committee before is asked.
+    moving_in: AtomicU32,
 }
 
 impl ViewCache {
     pub(crate) fn new(chain: Arc<dyn ControlPlane>, max_age: Duration) -> Self {
-        Self { chain, max_age, last: Mutex::new(None) }
+        Self { chain, max_age, last: Mutex::new(None), moving_in: AtomicU32::new(0) }
     }
 
     /// A view that is at most `max_age` old.
@@ -67,7 +104,8 @@ impl ViewCache {
         {
             return Ok(view.clone());
         }
-        let view = self.ask().await?;
+        let known = last.as_ref().map(|(_, view)| view.clone());
+        let view = self.ask(known).await?;
         *last = Some((Instant::now(), view.clone()));
         Ok(view)
     }
@@ -88,17 +126,40 @@ impl ViewCache {
 
     /// Asks the chain now.
     pub(crate) async fn refresh(&self) -> Result<Arc<View>, ChainError> {
-        let view = self.ask().await?;
+        let known = self.last.lock().await.as_ref().map(|(_, view)| view.clone());
+        let view = self.ask(known).await?;
         *self.last.lock().await = Some((Instant::now(), view.clone()));
         Ok(view)
     }
 
-    async fn ask(&self) -> Result<Arc<View>, ChainError> {
+    async fn ask(&self, known: Option<Arc<View>>) -> Result<Arc<View>, ChainError> {
         let (info, committee) = futures::future::try_join(self.chain.network(), self.chain.committee()).await?;
         // The epoch may have changed between the two answers; the later of the two is the truth.
         let epoch = committee.epoch().max(info.epoch);
         let info = NetworkInfo { epoch, ..info };
         let committee = if committee.epoch() == epoch { committee } else { self.chain.committee().await? };
-        Ok(Arc::new(View { info, committee }))
+        let previous = match (info.phase, known) {
+            (EpochPhase::Sync, Some(known)) if known.committee.epoch() == epoch => known.previous.clone(),
+            (EpochPhase::Sync, _) => self.previous_of(&committee).await?,
+            _ => None,
+        };
+        Ok(Arc::new(View { info, committee, previous }))
+    }
+
+    /// Says, once for each epoch, that what was certified before it is read from the committee before.
+    pub(crate) fn say_moving(&self, epoch: Epoch) {
+        if self.moving_in.swap(epoch.get(), Ordering::Relaxed) != epoch.get() {
+            tracing::info!(%epoch, "shards are moving: what was certified before is read from the committee before");
+        }
+    }
+
+    /// The committee before, if some shard has moved since.
+    async fn previous_of(&self, committee: &Committee) -> Result<Option<Committee>, ChainError> {
+        let epoch = Epoch(committee.epoch().get().saturating_sub(1));
+        let previous = self.chain.committee_of(epoch).await?;
+        let holders = |of: &Committee| -> BTreeMap<_, _> {
+            of.members().iter().map(|member| (member.node_id, member.shards.clone())).collect()
+        };
+        Ok(previous.filter(|previous| holders(previous) != holders(committee)))
     }
 }

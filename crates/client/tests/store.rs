@@ -48,8 +48,16 @@ async fn a_certified_blob_is_stored_again_only_by_force_or_for_longer() {
     assert!(matches!(found.certified_by, CertifiedBy::Event(_)));
     assert_eq!(network.chain.registrations(), 1);
     assert!(matches!(store(3, true).await.unwrap(), BlobStoreResult::NewlyCreated(_)));
-    assert!(matches!(store(9, false).await.unwrap(), BlobStoreResult::NewlyCreated(_)));
-    assert_eq!(network.chain.registrations(), 3);
+    assert_eq!(network.chain.registrations(), 2);
+
+    let BlobStoreResult::NewlyCreated(longer) = store(9, false).await.unwrap() else { panic!() };
+    assert_eq!(network.chain.registrations(), 2, "one that is owned lasts longer now");
+    assert_eq!((longer.blob_object.storage.end_epoch.get(), longer.cost), (14, 23));
+    let ResourceOperation::ReuseAndExtend { epochs_extended, .. } = longer.resource_operation else { panic!() };
+    assert_eq!(epochs_extended, 6);
+    let anew = StoreOptions { reuse_resources: false, ..StoreOptions::epochs(12) };
+    assert!(matches!(client.store("some bytes", anew).await.unwrap(), BlobStoreResult::NewlyCreated(_)));
+    assert_eq!(network.chain.registrations(), 3, "by the caller's wish");
 }
 
 #[tokio::test(flavor = "multi_thread")]

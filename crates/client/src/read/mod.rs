@@ -7,6 +7,7 @@ mod fill;
 pub(crate) mod metadata;
 mod part;
 mod plan;
+mod promised;
 pub(crate) mod promises;
 mod range;
 mod rebuild;
@@ -14,10 +15,10 @@ mod rows;
 mod status;
 mod stream;
 
-use std::{collections::BTreeSet, fs::File, io::Write, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fs::File, io::Write, sync::Arc};
 
 use bytes::Bytes;
-use floe_protocol::{Epoch, api::BlobStatus};
+use floe_protocol::api::BlobStatus;
 use floe_redstuff::{Axis, BlobId, SliverIndex, VerifiedMetadata, VerifiedSliver, check_default, check_strict, decode};
 use tokio::time::Instant;
 
@@ -42,8 +43,6 @@ use fill::Fill;
 const WHOLE_BYTES_MAX: u64 = 4 << 20;
 /// How often it is held then: as slivers, and decoded; with room for its verification.
 const WHOLE_COPIES: u64 = 4;
-/// How long the nodes are asked why the chain does not know a blob.
-const WHY_NOT_LIMIT: Duration = Duration::from_secs(3);
 
 /// What a read of a blob takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +58,8 @@ impl FloeClient {
     ///
     /// # Errors
     /// [`ClientError::NotFound`], [`NotCertified`](ClientError::NotCertified), [`Expired`](ClientError::Expired) or
-    /// [`Invalid`](ClientError::Invalid) if nothing is promised for this id;
+    /// [`Invalid`](ClientError::Invalid) if nothing is promised for this id; [`Gone`](ClientError::Gone) if it was deleted
+    /// meanwhile;
     /// [`Unavailable`](ClientError::Unavailable) if too few shards answer;
     /// [`Inconsistent`](ClientError::Inconsistent) if the writer encoded it wrongly. Never wrong bytes.
     pub async fn read(&self, id: &BlobId, options: ReadOptions) -> Result<Bytes, ClientError> {
@@ -67,7 +67,10 @@ impl FloeClient {
         progress.phase("metadata", None);
         let (view, metadata) = self.locate(id).await?;
         progress.phase("download", Some(download_bytes(&metadata)));
-        self.gather(view, &metadata, progress.clone()).whole(options.consistency).await.map(Bytes::from)
+        match self.gather(view, &metadata, progress.clone()).whole(options.consistency).await {
+            Ok(blob) => Ok(Bytes::from(blob)),
+            Err(error) => Err(self.explained(id, error).await),
+        }
     }
 
     /// As [`read`](Self::read), into a file, in bounded memory ([`ReadConfig::memory_ceiling_bytes`]
@@ -83,18 +86,22 @@ impl FloeClient {
         progress.phase("metadata", None);
         let (view, metadata) = self.locate(id).await?;
         progress.phase("download", Some(download_bytes(&metadata)));
-        let length = metadata.unencoded_length();
         let gather = self.gather(view, &metadata, progress.clone());
-        if length <= self.whole_bytes_max() {
-            let blob = gather.whole(options.consistency).await?;
-            write_whole(file, blob).await?;
-            return Ok(length);
+        match self.gather_to(&gather, file, options.consistency).await {
+            Ok(()) => Ok(metadata.unencoded_length()),
+            Err(error) => Err(self.explained(id, error).await),
+        }
+    }
+
+    async fn gather_to(&self, gather: &Gather, file: File, consistency: Consistency) -> Result<(), ClientError> {
+        if gather.metadata.unencoded_length() <= self.whole_bytes_max() {
+            let blob = gather.whole(consistency).await?;
+            return write_whole(file, blob).await;
         }
         let spool_dir = self.inner.config.read.spool_dir.clone();
-        let files = Arc::new(Files::new(file, spool_dir, &metadata, None));
-        let fill = Fill { gather: &gather, files, consistency: options.consistency, first: 0, order: Order::Turns };
-        fill.run(Vec::new()).await?;
-        Ok(length)
+        let files = Arc::new(Files::new(file, spool_dir, &gather.metadata, None));
+        let fill = Fill { gather, files, consistency, first: 0, order: Order::Turns };
+        fill.run(Vec::new()).await
     }
 
     /// Blobs up to this size are read as a whole and decoded in memory: a file for each is more work than it saves.
@@ -137,16 +144,9 @@ impl FloeClient {
     async fn locate(&self, id: &BlobId) -> Result<(Arc<View>, VerifiedMetadata), ClientError> {
         let view = self.inner.views.fresh_or_last().await?;
         match self.promised_metadata(&view, id).await {
-            Err(error @ ClientError::Unavailable { .. }) => Err(self.expired_meanwhile(id).await.unwrap_or(error)),
-            metadata => Ok((view, metadata?)),
+            Ok(metadata) => Ok((self.holders_of(view, id).await, metadata)),
+            Err(error) => Err(self.explained(id, error).await),
         }
-    }
-
-    /// Nodes drop a blob at the start of its end epoch, which the view may not have seen yet.
-    async fn expired_meanwhile(&self, id: &BlobId) -> Option<ClientError> {
-        let current_epoch = self.inner.views.refresh().await.ok()?.epoch();
-        let end_epoch = self.inner.chain.available_until(id).await.ok()??;
-        (end_epoch <= current_epoch).then_some(ClientError::Expired { blob_id: *id, end_epoch, current_epoch })
     }
 
     /// Asks chain and nodes at once. What the chain says comes first: nodes know no metadata of what does not exist.
@@ -176,44 +176,6 @@ impl FloeClient {
         let metadata = metadata::fetch(&inner.nodes, &inner.scores, view, id, deadline).await?;
         inner.metadata.keep(&metadata, inner.config.read.cached_metadata_max);
         Ok(metadata)
-    }
-
-    /// Whether the network has promised to hold this blob now.
-    async fn check_promised(&self, view: &Arc<View>, id: &BlobId) -> Result<(), ClientError> {
-        let expired = |end_epoch: Epoch| ClientError::Expired { blob_id: *id, end_epoch, current_epoch: view.epoch() };
-        let promises = &self.inner.promises;
-        if promises.get(id).is_some_and(|end| end > view.epoch()) {
-            return Ok(());
-        }
-        match self.inner.chain.available_until(id).await {
-            Ok(Some(end)) if end > view.epoch() => {
-                promises.keep(id, end);
-                Ok(())
-            }
-            Ok(Some(end)) => Err(expired(end)),
-            Ok(None) => Err(self.why_not(view, id).await),
-            Err(error) if error.is_retryable() => {
-                tracing::warn!(%error, blob = %id, "the chain does not answer: asking the nodes for the status");
-                let limit = self.inner.config.read.request_timeout;
-                match status::ask(&self.inner.nodes, view, id, limit).await {
-                    Ok(status) => status::verdict(id, &status),
-                    Err(_) => Err(error.into()),
-                }
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// The chain promises nothing for this id. The nodes may know more.
-    async fn why_not(&self, view: &Arc<View>, id: &BlobId) -> ClientError {
-        let limit = WHY_NOT_LIMIT.min(self.inner.config.read.request_timeout);
-        let status = status::ask(&self.inner.nodes, view, id, limit).await;
-        match status.map(|status| status::verdict(id, &status)) {
-            Ok(Err(reason)) => reason,
-            // Certified in the eyes of the nodes: the chain's answer is not that far yet, or long past.
-            Ok(Ok(())) => ClientError::NotCertified { blob_id: *id },
-            Err(_) => ClientError::NotFound { blob_id: *id },
-        }
     }
 
     fn gather(&self, view: Arc<View>, metadata: &VerifiedMetadata, progress: Arc<dyn Progress>) -> Gather {

@@ -102,7 +102,12 @@ impl FloeClient {
             let parts = futures::stream::iter(parts(&metadata, range));
             parts.map(move |part| rows.clone().read(part)).buffered(ahead).boxed()
         };
-        Ok(RangeStream { pieces })
+        let (client, blob) = (self.clone(), *id);
+        let explained = pieces.or_else(move |error| {
+            let client = client.clone();
+            async move { Err(client.explained(&blob, error).await) }
+        });
+        Ok(RangeStream { pieces: explained.boxed() })
     }
 }
 

@@ -63,7 +63,7 @@ fn decide(mut votes: Vec<(u32, BlobStatus)>, f: u32, answered: u32) -> Option<Bl
 fn stage(status: &BlobStatus) -> (u8, u32) {
     match status {
         BlobStatus::Nonexistent => (0, 0),
-        BlobStatus::Deletable { .. } => (1, 0),
+        BlobStatus::Deletable { initial_certified_epoch, .. } => (1, u32::from(initial_certified_epoch.is_some())),
         BlobStatus::Permanent { is_certified: false, end_epoch, .. } => (2, end_epoch.get()),
         BlobStatus::Permanent { is_certified: true, end_epoch, .. } => (3, end_epoch.get()),
         BlobStatus::Invalid { .. } => (4, 0),
@@ -75,6 +75,7 @@ pub(crate) fn verdict(id: &BlobId, status: &BlobStatus) -> Result<(), ClientErro
     match status {
         BlobStatus::Permanent { is_certified: true, .. } => Ok(()),
         BlobStatus::Deletable { initial_certified_epoch: Some(_), .. } => Ok(()),
+        BlobStatus::Permanent { deletable_counts, .. } if deletable_counts.count_deletable_certified > 0 => Ok(()),
         BlobStatus::Permanent { .. } | BlobStatus::Deletable { .. } => Err(ClientError::NotCertified { blob_id: *id }),
         BlobStatus::Invalid { .. } => Err(ClientError::Invalid { blob_id: *id }),
         BlobStatus::Nonexistent => Err(ClientError::NotFound { blob_id: *id }),

@@ -107,6 +107,7 @@ impl FloeClient {
         let gather = Gather { ceiling, ..self.gather(view, &metadata, progress) };
         let is_whole = length <= self.whole_bytes_max();
         let (out, pieces) = mpsc::channel(1);
+        let (client, blob) = (self.clone(), *id);
         let task = tokio::spawn(async move {
             let result = match is_whole {
                 true => whole(&gather, options.consistency, &out).await,
@@ -114,7 +115,7 @@ impl FloeClient {
             };
             if let Err(Stop::Failed(error)) = result {
                 // Nobody to tell if it fails.
-                let _ = out.send(Err(error)).await;
+                let _ = out.send(Err(client.explained(&blob, error).await)).await;
             }
         });
         let mut stream = BlobStream { length, left: length, first: None, pieces, task };

@@ -12,7 +12,7 @@ use tokio::{
     time::{Duration, Instant},
 };
 
-use super::{encoded_length, slivers::Slivers, upload::Upload};
+use super::{Registered, encoded_length, slivers::Slivers, upload::Upload};
 use crate::{
     FloeClient,
     config::{Progress, scaled},
@@ -37,8 +37,10 @@ pub(super) struct Collection<'a> {
     pub(super) slivers: Slivers,
     /// Whether nodes are asked for a confirmation before anything is sent.
     pub(super) ask_first: bool,
-    /// Until when it must be done; `None` while the blob is not registered yet.
-    pub(super) deadline: watch::Receiver<Option<Instant>>,
+    /// Whether the registration is a deletable one.
+    pub(super) deletable: bool,
+    /// What is known of the registration; `None` while there is none yet.
+    pub(super) registered: watch::Receiver<Option<Registered>>,
     pub(super) progress: Arc<dyn Progress>,
 }
 
@@ -47,7 +49,8 @@ type Outcome = (usize, Result<SignedMessage<StorageConfirmation>, CallError>);
 /// Who has confirmed, who has not, and who never will.
 struct Tally<'a> {
     collection: &'a Collection<'a>,
-    collector: ConfirmationCollector,
+    /// From the first confirmation on: by then it is known which ones count.
+    collector: Option<ConfirmationCollector>,
     failures: Failures,
     waiting: BTreeSet<usize>,
     lost: u32,
@@ -60,13 +63,14 @@ impl Collection<'_> {
         let started = Instant::now();
         let mut tally = Tally::new(&self);
         let mut running = self.start(&tally.failures);
-        let mut registration = self.deadline.clone();
+        let mut registration = self.registered.clone();
         let mut given_up_at = None;
         loop {
             if tally.is_out_of_reach() && given_up_at.is_none() {
                 given_up_at = Some(Instant::now() + self.hopeless_wait());
             }
-            let deadline = [*registration.borrow_and_update(), given_up_at].into_iter().flatten().min();
+            let registered_until = registration.borrow_and_update().map(|known| known.deadline);
+            let deadline = [registered_until, given_up_at].into_iter().flatten().min();
             let joined = tokio::select! {
                 joined = running.join_next() => joined,
                 () = until(deadline) => None,
@@ -109,9 +113,7 @@ impl Collection<'_> {
         let inner = &self.client.inner;
         let committee: &Committee = &self.view.committee;
         let places = Arc::new(Semaphore::new(inner.config.store.concurrent_nodes_max));
-        let registered = self.deadline.clone();
-        let (epoch, progress) = (self.view.epoch(), self.progress.clone());
-        let upload = Arc::new(Upload::new(inner, &self.slivers, epoch, self.ask_first, registered, progress));
+        let upload = Arc::new(Upload::new(self));
         let total = (0..committee.members().len()).map(|member| upload.body_bytes(&self.view, member)).sum();
         self.progress.phase("upload", Some(total));
         let mut running = JoinSet::new();
@@ -162,17 +164,11 @@ async fn until(deadline: Option<Instant>) {
 
 impl<'a> Tally<'a> {
     fn new(collection: &'a Collection<'a>) -> Self {
-        let committee = &collection.view.committee;
-        let expected = StorageConfirmation {
-            epoch: collection.view.epoch(),
-            blob_id: *collection.slivers.metadata().blob_id(),
-            persistence: Persistence::Permanent,
-        };
         Self {
             collection,
-            collector: ConfirmationCollector::new(committee, expected),
+            collector: None,
             failures: Failures::default(),
-            waiting: (0..committee.members().len()).collect(),
+            waiting: (0..collection.view.committee.members().len()).collect(),
             lost: 0,
         }
     }
@@ -183,14 +179,14 @@ impl<'a> Tally<'a> {
         member: usize,
         signed: SignedMessage<StorageConfirmation>,
     ) -> Result<Option<Certificate>, ClientError> {
-        if let Err(error) = self.collector.add(member, signed) {
+        if let Err(error) = self.collector().add(member, signed) {
             self.reject(member, &error.to_string());
             return Ok(None);
         }
         self.waiting.remove(&member);
         self.failures.clear(member);
-        while self.collector.is_complete() {
-            match self.collector.certificate() {
+        while self.collector().is_complete() {
+            match self.collector().certificate() {
                 Ok(certificate) => return Ok(Some(certificate)),
                 Err(CollectError::BadSignatures { members }) => {
                     members.into_iter().for_each(|member| self.reject(member, "bad signature"));
@@ -201,11 +197,22 @@ impl<'a> Tally<'a> {
         Ok(None)
     }
 
+    fn collector(&mut self) -> &mut ConfirmationCollector {
+        let Collection { view, slivers, registered, .. } = self.collection;
+        self.collector.get_or_insert_with(|| {
+            // A deletable one is known before any of its confirmations is taken; a permanent one needs no more.
+            let persistence = registered.borrow().map_or(Persistence::Permanent, |known| known.persistence);
+            let blob_id = *slivers.metadata().blob_id();
+            let expected = StorageConfirmation { epoch: view.epoch(), blob_id, persistence };
+            ConfirmationCollector::new(&view.committee, expected)
+        })
+    }
+
     /// A confirmation that is none: its node is named and not counted.
     fn reject(&mut self, index: usize, error: &str) {
         let member = self.collection.view.member(index);
         tracing::warn!(
-            node = %member.name, address = %member.address, blob = %self.collector.expected().blob_id, %error,
+            node = %member.name, address = %member.address, blob = %self.collection.slivers.metadata().blob_id(), %error,
             "a node gave a wrong confirmation; it is not counted"
         );
         self.lose(index, format!("confirmation: {error}"));
@@ -227,8 +234,8 @@ impl<'a> Tally<'a> {
             self.failures.note_if_none(member, "no confirmation before the deadline");
         }
         ClientError::InsufficientConfirmations {
-            blob_id: self.collector.expected().blob_id,
-            weight: self.collector.weight(),
+            blob_id: *self.collection.slivers.metadata().blob_id(),
+            weight: self.collector.as_ref().map_or(0, ConfirmationCollector::weight),
             needed: self.collection.view.committee.confirmations_needed(),
             failures: self.failures.named(&self.collection.view),
         }

@@ -1,32 +1,28 @@
 //! Storing: encode, register, upload, collect confirmations, certify.
 
+mod batch;
 mod body;
 mod collect;
+mod many;
+mod registrations;
 mod slivers;
 mod spool;
 mod tails;
 mod upload;
 
-use std::{
-    collections::HashMap,
-    io,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use floe_chain::{BlobObject, ChainError, RegisterBlob, Registered};
+use floe_chain::{BlobObject, ChainError};
 use floe_protocol::{
-    Certificate, Epoch,
-    api::{
-        self, AlreadyCertified, BlobStoreResult, CertifiedBy, EventId, NewlyCreated, ResourceOperation,
-        StorageResource, TxDigest,
-    },
+    Certificate, Epoch, Persistence,
+    api::{self, BlobStoreResult, NewlyCreated, ResourceOperation, StorageResource},
 };
-use floe_redstuff::{BlobId, BlobSource, EncodingParams, VerifiedMetadata};
+use floe_redstuff::{BlobSource, EncodingParams, VerifiedMetadata};
 use tokio::{sync::watch, time::Instant};
 
+pub use many::BlobInput;
+pub(crate) use registrations::OpenRegistrations;
 pub(crate) use tails::Tails;
 
 use crate::{
@@ -37,52 +33,12 @@ use crate::{
     view::View,
 };
 use collect::Collection;
+use registrations::{Registration, Standing};
 use slivers::{Input, Slivers};
 
 /// A blob whose slivers are no longer than this is sent to the nodes while its registration is on the way. Nodes keep
 /// what they get until then in memory.
 const EARLY_ENCODED_BYTES_MAX: u64 = 8 << 20;
-
-/// Registrations of this client that are paid for but not certified yet, to be used by the next try.
-#[derive(Debug, Default)]
-pub(crate) struct OpenRegistrations {
-    by_blob: Mutex<HashMap<BlobId, BlobObject>>,
-}
-
-impl OpenRegistrations {
-    /// Tries that are remembered at most; beyond, any one is forgotten (and paid for again if it is tried again).
-    const MAX: usize = 4096;
-
-    fn remember(&self, object: &BlobObject) {
-        let mut open = self.lock();
-        if open.len() >= Self::MAX
-            && let Some(any) = open.keys().next().copied()
-        {
-            open.remove(&any);
-        }
-        open.insert(object.blob_id, object.clone());
-    }
-
-    fn get(&self, id: &BlobId) -> Option<BlobObject> {
-        self.lock().get(id).cloned()
-    }
-
-    fn forget(&self, id: &BlobId) {
-        self.lock().remove(id);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<BlobId, BlobObject>> {
-        self.by_blob.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What a registration is, and how it came about.
-struct Registration {
-    object: BlobObject,
-    operation: ResourceOperation,
-    cost: u128,
-    is_new: bool,
-}
 
 impl FloeClient {
     /// Stores a blob: when this returns, it is certified on chain, and any `f` shards may vanish.
@@ -138,23 +94,69 @@ impl FloeClient {
 
         progress.phase("encode", Some(input.length()));
         let slivers = input.encode(view.params(), &self.inner.config.store, progress.clone()).await?;
+        self.store_encoded(&view, slivers, &options, progress).await
+    }
+
+    async fn store_encoded(
+        &self,
+        view: &Arc<View>,
+        slivers: Slivers,
+        options: &StoreOptions,
+        progress: Arc<dyn Progress>,
+    ) -> Result<BlobStoreResult, ClientError> {
         let metadata = slivers.metadata().clone();
-        let id = *metadata.blob_id();
-        let until = Epoch(view.epoch().get().saturating_add(options.epochs));
-        if !options.force
-            && let Some(found) = self.already_certified(&id, until).await?
-        {
-            return Ok(BlobStoreResult::AlreadyCertified(found));
-        }
+        let found = match self.standing(view, &metadata, options).await? {
+            Standing::Certified(found) => return Ok(BlobStoreResult::AlreadyCertified(found)),
+            Standing::TooShort(object, lacking) => return self.extended(object, lacking, &metadata).await,
+            Standing::Open(registration) => Some(registration),
+            Standing::Nothing => None,
+        };
 
         progress.phase("register", None);
-        let upload = Uploading { client: self, slivers, progress: progress.clone() };
-        let (registration, round) = self.register(&view, &metadata, options.epochs, &upload).await?;
-        let certified_epoch = self.certify_rounds(&registration, &upload, round).await?;
-        self.inner.registrations.forget(&id);
-        self.inner.metadata.keep(&metadata, self.inner.config.read.cached_metadata_max);
-        self.inner.promises.keep(&id, registration.object.end_epoch);
-        Ok(newly_created(registration, &metadata, certified_epoch))
+        let upload = Uploading { client: self, slivers, deletable: options.deletable, progress: progress.clone() };
+        let (registration, round) = match found {
+            Some(registration) => (registration, None),
+            None => self.register(view, &metadata, options, &upload).await?,
+        };
+        self.certified(registration, round, &upload, options).await.map(BlobStoreResult::NewlyCreated)
+    }
+
+    /// Uploads what is registered, unless the first round has, and certifies it.
+    async fn certified(
+        &self,
+        mut registration: Registration,
+        round: Option<Round>,
+        upload: &Uploading<'_>,
+        options: &StoreOptions,
+    ) -> Result<NewlyCreated, ClientError> {
+        let metadata = upload.slivers.metadata();
+        let certified_epoch = self.certify_rounds(&registration, upload, round).await?;
+        registration.object.certified_epoch = Some(certified_epoch);
+        self.inner.registrations.forget(metadata.blob_id(), options);
+        if registration.epochs_lacking > 0 {
+            let extended =
+                self.inner.chain.extend_blob(registration.object.object_id, registration.epochs_lacking).await?;
+            registration.object.end_epoch = extended.end_epoch;
+            registration.cost += extended.cost;
+        }
+        self.inner.metadata.keep(metadata, self.inner.config.read.cached_metadata_max);
+        self.inner.promises.keep(metadata.blob_id(), registration.object.end_epoch);
+        Ok(newly_created(registration, metadata))
+    }
+
+    /// Buys more epochs for a blob that is certified: nothing needs to be sent.
+    async fn extended(
+        &self,
+        mut object: BlobObject,
+        lacking: u32,
+        metadata: &VerifiedMetadata,
+    ) -> Result<BlobStoreResult, ClientError> {
+        let extended = self.inner.chain.extend_blob(object.object_id, lacking).await?;
+        object.end_epoch = extended.end_epoch;
+        let encoded_length = encoded_length(metadata);
+        let operation = ResourceOperation::ReuseAndExtend { encoded_length, epochs_extended: lacking };
+        let registration = Registration { object, operation, cost: extended.cost, is_new: false, epochs_lacking: 0 };
+        Ok(BlobStoreResult::NewlyCreated(newly_created(registration, metadata)))
     }
 
     /// Waits until the uploads in the background are done, or until `limit` is over; then ends those that remain.
@@ -162,49 +164,21 @@ impl FloeClient {
         self.inner.tails.drain(limit).await;
     }
 
-    async fn already_certified(&self, id: &BlobId, until: Epoch) -> Result<Option<AlreadyCertified>, ClientError> {
-        let chain = &self.inner.chain;
-        let Some(end_epoch) = chain.available_until(id).await? else {
-            return Ok(None);
-        };
-        if end_epoch < until {
-            return Ok(None);
-        }
-        let Some(event) = chain.certified_event(id).await? else {
-            return Ok(None);
-        };
-        Ok(Some(AlreadyCertified {
-            blob_id: *id,
-            certified_by: CertifiedBy::Event(EventId {
-                tx_digest: TxDigest::from_bytes(*event.tx.as_bytes()),
-                event_seq: event.cursor.log_index,
-            }),
-            end_epoch,
-        }))
-    }
-
-    /// An own registration that was paid for earlier and is still good, or a new one. While a new one is on its way,
-    /// nodes may receive and check a small blob already: then the first round of confirmations comes with it.
+    /// A new registration. While it is on its way, nodes may receive and check a small blob already: then the first round
+    /// of confirmations comes with it.
     async fn register(
         &self,
         view: &Arc<View>,
         metadata: &VerifiedMetadata,
-        epochs: u32,
+        options: &StoreOptions,
         upload: &Uploading<'_>,
     ) -> Result<(Registration, Option<Round>), ClientError> {
-        if let Some(registration) = self.kept_registration(view, metadata, epochs).await? {
-            return Ok((registration, None));
-        }
-        let registering = async {
-            let registration = self.new_registration(metadata, epochs).await?;
-            self.inner.registrations.remember(&registration.object);
-            Ok::<_, ClientError>(registration)
-        };
+        let registering = self.register_anew(view, metadata, options);
         if encoded_length(metadata) > EARLY_ENCODED_BYTES_MAX {
             return Ok((registering.await?, None));
         }
-        let (registered, deadline) = watch::channel(None);
-        let early = upload.round(view.clone(), false, deadline);
+        let (known, registered) = watch::channel(None);
+        let early = upload.round(view.clone(), false, registered);
         tokio::pin!(registering, early);
         // A registration that was sent is always waited for, also if the uploads fail meanwhile: it is paid for.
         let (registration, round) = tokio::select! {
@@ -212,62 +186,12 @@ impl FloeClient {
             registration = &mut registering => (registration?, None),
             round = &mut early => (registering.await?, Some(round)),
         };
-        registered.send_replace(Some(upload.deadline()));
+        known.send_replace(Some(upload.registered(&registration.object)));
         let round = match round {
             Some(round) => round?,
             None => early.await?,
         };
         Ok((registration, Some(round)))
-    }
-
-    /// An own registration that was paid for earlier and is still good.
-    async fn kept_registration(
-        &self,
-        view: &View,
-        metadata: &VerifiedMetadata,
-        epochs: u32,
-    ) -> Result<Option<Registration>, ClientError> {
-        let chain = &self.inner.chain;
-        let id = *metadata.blob_id();
-        if let Some(known) = self.inner.registrations.get(&id) {
-            let needed = view.epoch().get().saturating_add(epochs);
-            let now = chain.blob_object(known.object_id).await?;
-            if let Some(object) = now
-                && object.blob_id == id
-                && object.certified_epoch.is_none()
-                && object.end_epoch.get() >= needed
-            {
-                let encoded_length = encoded_length(metadata);
-                return Ok(Some(Registration {
-                    object,
-                    operation: ResourceOperation::ReuseRegistration { encoded_length },
-                    cost: 0,
-                    is_new: false,
-                }));
-            }
-            self.inner.registrations.forget(&id);
-        }
-        Ok(None)
-    }
-
-    async fn new_registration(&self, metadata: &VerifiedMetadata, epochs: u32) -> Result<Registration, ClientError> {
-        let wanted = RegisterBlob {
-            blob_id: *metadata.blob_id(),
-            root_hash: *metadata.root_hash(),
-            size: metadata.unencoded_length(),
-            encoding_type: metadata.encoding_type(),
-            epochs_ahead: epochs,
-            deletable: false,
-        };
-        let mut registered = self.inner.chain.register_blobs(&[wanted]).await?;
-        let Registered { object, cost, encoded_length, .. } =
-            registered.pop().ok_or_else(|| ClientError::Internal("the chain registered nothing".into()))?;
-        Ok(Registration {
-            object,
-            operation: ResourceOperation::RegisterFromScratch { encoded_length, epochs_ahead: epochs },
-            cost,
-            is_new: true,
-        })
     }
 
     /// Collects confirmations, unless the first round has, and certifies; starts again when the epoch changes in between.
@@ -280,7 +204,7 @@ impl FloeClient {
     ) -> Result<Epoch, ClientError> {
         let changes_max = self.inner.config.store.epoch_changes_max;
         let blob_id = registration.object.blob_id;
-        let (_registered, deadline) = watch::channel(Some(upload.deadline()));
+        let (_known, registered) = watch::channel(Some(upload.registered(&registration.object)));
         // Nodes may have their slivers from an earlier try, or from before the epoch changed: then they are only asked.
         let mut ask_first = !registration.is_new;
         for changes in 0.. {
@@ -292,7 +216,7 @@ impl FloeClient {
                     if changes > changes_max {
                         return Err(ClientError::EpochKeepsChanging { blob_id, epoch: view.epoch(), changes });
                     }
-                    upload.round(view, ask_first, deadline.clone()).await?
+                    upload.round(view, ask_first, registered.clone()).await?
                 }
             };
             if let Some(certificate) = certificate {
@@ -330,10 +254,20 @@ impl FloeClient {
     }
 }
 
+/// What uploads need to know of a registration.
+#[derive(Debug, Clone, Copy)]
+struct Registered {
+    /// Which confirmations count.
+    persistence: Persistence,
+    /// When it must be certified.
+    deadline: Instant,
+}
+
 /// What is uploaded, for however many rounds it takes.
 struct Uploading<'a> {
     client: &'a FloeClient,
     slivers: Slivers,
+    deletable: bool,
     progress: Arc<dyn Progress>,
 }
 
@@ -345,26 +279,28 @@ struct Round {
 }
 
 impl Uploading<'_> {
-    /// When a store that is registered now must be certified.
-    fn deadline(&self) -> Instant {
+    /// What is to be known of a store that is registered now.
+    fn registered(&self, object: &BlobObject) -> Registered {
         let config = &self.client.inner.config.store;
         let length = encoded_length(self.slivers.metadata());
-        Instant::now() + scaled(config.deadline_base, length, config.encoded_bytes_per_second_min)
+        let limit = scaled(config.deadline_base, length, config.encoded_bytes_per_second_min);
+        Registered { persistence: object.persistence(), deadline: Instant::now() + limit }
     }
 
-    /// Sends to the committee of the view and collects. `deadline` is set from the registration on.
+    /// Sends to the committee of the view and collects. `registered` is set from the registration on.
     async fn round(
         &self,
         view: Arc<View>,
         ask_first: bool,
-        deadline: watch::Receiver<Option<Instant>>,
+        registered: watch::Receiver<Option<Registered>>,
     ) -> Result<Round, ClientError> {
         let collection = Collection {
             client: self.client,
             view: view.clone(),
             slivers: self.slivers.clone(),
             ask_first,
-            deadline,
+            deletable: self.deletable,
+            registered,
             progress: self.progress.clone(),
         };
         Ok(Round { view, certificate: collection.run().await? })
@@ -398,26 +334,26 @@ pub(crate) fn encoded_length(metadata: &VerifiedMetadata) -> u64 {
     metadata.params().encoded_length(metadata.unencoded_length()).unwrap_or(u64::MAX)
 }
 
-fn newly_created(registration: Registration, metadata: &VerifiedMetadata, certified: Epoch) -> BlobStoreResult {
+fn newly_created(registration: Registration, metadata: &VerifiedMetadata) -> NewlyCreated {
     let object = registration.object;
-    BlobStoreResult::NewlyCreated(NewlyCreated {
+    NewlyCreated {
         blob_object: api::BlobObject {
             id: object.object_id,
             registered_epoch: object.registered_epoch,
             blob_id: object.blob_id,
             size: object.size,
             encoding_type: object.encoding_type,
-            certified_epoch: Some(certified),
+            certified_epoch: object.certified_epoch,
             storage: StorageResource {
                 id: object.object_id,
                 start_epoch: object.registered_epoch,
                 end_epoch: object.end_epoch,
                 storage_size: encoded_length(metadata),
             },
-            deletable: false,
+            deletable: object.deletable,
         },
         resource_operation: registration.operation,
         cost: u64::try_from(registration.cost).unwrap_or(u64::MAX),
         shared_blob_object: None,
-    })
+    }
 }

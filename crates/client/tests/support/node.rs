@@ -15,15 +15,18 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, put},
+    routing::{get, post, put},
 };
+use floe_chain::BlobObject;
 use floe_protocol::{
     Epoch, Message,
     api::{
-        BlobStatus, Confirmation, DOMAIN_STORAGE, DeletableCounts, ErrorBody, ErrorReason, EventId, Success, TxDigest,
+        BlobStatus, Confirmation, DOMAIN_STORAGE, DeletableCounts, ErrorBody, ErrorReason, EventId, StoredStatus,
+        Success, TxDigest,
+        query::{Confirms, UploadQuery},
     },
     bls::SecretKey,
-    message::{Persistence, SignedMessage, StorageConfirmation},
+    message::{BatchList, Persistence, SignedMessage, StorageConfirmation},
     upload::{Frame, UploadReader},
 };
 use floe_redstuff::{
@@ -87,6 +90,7 @@ pub struct Node {
     pub sliver_requests: AtomicU32,
     pub symbol_requests: AtomicU32,
     pub uploads: AtomicU32,
+    pub batches: AtomicU32,
     /// What came of the last upload, whole or broken off.
     pub received: Mutex<Vec<u8>>,
     lagging: AtomicU32,
@@ -110,6 +114,7 @@ impl Node {
             sliver_requests: AtomicU32::new(0),
             symbol_requests: AtomicU32::new(0),
             uploads: AtomicU32::new(0),
+            batches: AtomicU32::new(0),
             received: Mutex::default(),
             lagging: AtomicU32::new(0),
         }
@@ -156,7 +161,9 @@ impl Node {
             .route("/v1/blobs/{id}/recoverySymbols", get(recovery_symbols))
             .route("/v1/blobs/{id}/decodingSymbols", get(decoding_symbols))
             .route("/v1/blobs/{id}/status", get(status))
-            .route("/v1/blobs/{id}/confirmation/permanent", get(confirmation))
+            .route("/v1/blobs/{id}/confirmation/permanent", get(permanent))
+            .route("/v1/blobs/{id}/confirmation/deletable/{object}", get(deletable))
+            .route("/v1/confirmations", post(batch))
             .with_state(self.clone())
     }
 
@@ -173,10 +180,13 @@ impl Node {
         }
     }
 
-    fn confirm(&self, id: &BlobId) -> Response {
-        let mut message =
-            StorageConfirmation { epoch: self.chain.epoch(), blob_id: *id, persistence: Persistence::Permanent };
-        let signed = match self.behaviour() {
+    fn confirm(&self, id: &BlobId, persistence: Persistence) -> Response {
+        let message = StorageConfirmation { epoch: self.chain.epoch(), blob_id: *id, persistence };
+        Json(Success::ok(Confirmation::Signed(self.sign(message)))).into_response()
+    }
+
+    fn sign(&self, mut message: StorageConfirmation) -> SignedMessage<StorageConfirmation> {
+        match self.behaviour() {
             Behaviour::BadSignature => {
                 let other = message.sign(&SecretKey::generate(&[99; 32]));
                 SignedMessage::from_parts(message.to_bytes(), *other.signature())
@@ -190,8 +200,20 @@ impl Node {
                 message.sign(&self.key)
             }
             _ => message.sign(&self.key),
-        };
-        Json(Success::ok(Confirmation::Signed(signed))).into_response()
+        }
+    }
+
+    /// The registration that a confirmation is asked for, if it is there.
+    fn persistence(&self, id: &BlobId, confirms: Confirms) -> Option<Persistence> {
+        let there: Vec<_> = self.chain.registrations_of(id).iter().map(BlobObject::persistence).collect();
+        match confirms {
+            Confirms::Permanent => there.contains(&Persistence::Permanent).then_some(Persistence::Permanent),
+            Confirms::Deletable(object) => {
+                Some(Persistence::Deletable(object)).filter(|persistence| there.contains(persistence))
+            }
+            Confirms::LatestDeletable => there.into_iter().rev().find(|p| *p != Persistence::Permanent),
+            Confirms::Nothing => there.into_iter().next(),
+        }
     }
 
     fn is_lagging(&self) -> bool {
@@ -228,7 +250,12 @@ fn parse(id: &str) -> BlobId {
     id.parse().unwrap()
 }
 
-async fn upload(State(node): State<Arc<Node>>, Path(id): Path<String>, body: Body) -> Response {
+async fn upload(
+    State(node): State<Arc<Node>>,
+    Path(id): Path<String>,
+    Query(query): Query<UploadQuery>,
+    body: Body,
+) -> Response {
     node.uploads.fetch_add(1, Ordering::SeqCst);
     if let Err(response) = node.general().await {
         return response;
@@ -271,9 +298,8 @@ async fn upload(State(node): State<Arc<Node>>, Path(id): Path<String>, body: Bod
     }
     reader.finish().unwrap();
     *node.received.lock().unwrap() = received;
-    if node.chain.registration(&id).is_none() {
-        return refuse(ErrorReason::NotRegistered);
-    }
+    let confirms = query.persistence.0;
+    let Some(persistence) = node.persistence(&id, confirms) else { return refuse(ErrorReason::NotRegistered) };
     let held = held.unwrap();
     for pair in node.pairs(&id) {
         assert!(held.slivers.contains_key(&(pair, Axis::Primary)), "pair {pair} is missing");
@@ -281,18 +307,56 @@ async fn upload(State(node): State<Arc<Node>>, Path(id): Path<String>, body: Bod
     }
     assert_eq!(held.slivers.len(), 2 * node.shards.len(), "foreign pairs");
     node.blobs.lock().unwrap().insert(id, held);
-    node.confirm(&id)
+    match confirms {
+        Confirms::Nothing => Json(Success::ok(StoredStatus::Stored)).into_response(),
+        _ => node.confirm(&id, persistence),
+    }
 }
 
-async fn confirmation(State(node): State<Arc<Node>>, Path(id): Path<String>) -> Response {
+async fn permanent(State(node): State<Arc<Node>>, Path(id): Path<String>) -> Response {
+    confirmation(&node, &id, Confirms::Permanent).await
+}
+
+async fn deletable(State(node): State<Arc<Node>>, Path((id, object)): Path<(String, String)>) -> Response {
+    confirmation(&node, &id, Confirms::Deletable(object.parse().unwrap())).await
+}
+
+async fn confirmation(node: &Node, id: &str, confirms: Confirms) -> Response {
     if let Err(response) = node.general().await {
         return response;
     }
-    let id = parse(&id);
-    match node.holds(&id) {
-        true => node.confirm(&id),
-        false => refuse(ErrorReason::MissingSlivers),
+    let id = parse(id);
+    match node.persistence(&id, confirms) {
+        None => refuse(ErrorReason::NotRegistered),
+        Some(_) if !node.holds(&id) => refuse(ErrorReason::MissingSlivers),
+        Some(persistence) => node.confirm(&id, persistence),
     }
+}
+
+async fn batch(State(node): State<Arc<Node>>, body: Bytes) -> Response {
+    node.batches.fetch_add(1, Ordering::SeqCst);
+    if let Err(response) = node.general().await {
+        return response;
+    }
+    let list = BatchList::from_bytes(&body, 1024).unwrap();
+    for (id, persistence) in &list.0 {
+        if node.persistence(id, (*persistence).into()).is_none() {
+            return refuse(ErrorReason::NotRegistered);
+        }
+        if !node.holds(id) {
+            return refuse(ErrorReason::MissingSlivers);
+        }
+    }
+    let domain = floe_chain::ControlPlane::batch_domain(&*node.chain);
+    let message = list.confirmation(node.chain.epoch(), domain);
+    let signed = match node.behaviour() {
+        Behaviour::BadSignature => message.sign(&SecretKey::generate(&[99; 32])),
+        Behaviour::Lagging(_) if node.is_lagging() => {
+            list.confirmation(Epoch(node.chain.epoch().get() - 1), domain).sign(&node.key)
+        }
+        _ => message.sign(&node.key),
+    };
+    Json(Success::ok(signed)).into_response()
 }
 
 async fn metadata(State(node): State<Arc<Node>>, Path(id): Path<String>) -> Response {
@@ -321,6 +385,9 @@ async fn sliver(State(node): State<Arc<Node>>, Path((id, pair, axis)): Path<(Str
     let Some(bytes) = blobs.get(&id).and_then(|held| held.slivers.get(&(pair, axis))).cloned() else {
         return refuse(ErrorReason::SliverNotFound);
     };
+    if node.chain.registrations_of(&id).is_empty() {
+        return refuse(ErrorReason::SliverNotFound);
+    }
     if node.behaviour() == Behaviour::NoPrimaries && axis == Axis::Primary {
         return refuse(ErrorReason::SliverNotFound);
     }
@@ -428,15 +495,23 @@ async fn status(State(node): State<Arc<Node>>, Path(id): Path<String>) -> Respon
     } else if node.chain.is_invalid(&id) {
         BlobStatus::Invalid { event }
     } else {
-        match node.chain.registration(&id) {
-            None => BlobStatus::Nonexistent,
+        let there = node.chain.registrations_of(&id);
+        let (deletable, permanent): (Vec<_>, Vec<_>) = there.into_iter().partition(|object| object.deletable);
+        let certified = deletable.iter().filter_map(|object| object.certified_epoch);
+        let deletable_counts = DeletableCounts {
+            count_deletable_total: deletable.len() as u32,
+            count_deletable_certified: certified.clone().count() as u32,
+        };
+        match permanent.into_iter().max_by_key(|object| object.end_epoch) {
             Some(object) => BlobStatus::Permanent {
                 end_epoch: object.end_epoch,
                 is_certified: object.certified_epoch.is_some(),
                 status_event: event,
-                deletable_counts: DeletableCounts::default(),
+                deletable_counts,
                 initial_certified_epoch: object.certified_epoch,
             },
+            None if deletable.is_empty() => BlobStatus::Nonexistent,
+            None => BlobStatus::Deletable { initial_certified_epoch: certified.min(), deletable_counts },
         }
     };
     Json(Success::ok(status)).into_response()

@@ -132,7 +132,7 @@ fn nodes_refuse_what_does_not_belong_to_them(network: &Network, id: &str) {
 fn a_blob_expires_at_the_start_of_its_end_epoch() {
     let network = Network::start(4, 10, &["--epoch-duration", "6s"]);
     let path = network.file(b"short-lived");
-    let result = network.json(&["store", text(&path), "--epochs", "1"]);
+    let result = network.json(&["store", text(&path), "--epochs", "1", "--permanent"]);
     let id = support::id_of(&result[0]["blobStoreResult"]);
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
     let message = loop {

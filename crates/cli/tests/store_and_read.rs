@@ -46,7 +46,7 @@ fn the_gateway_serves_what_browsers_ask(network: &Network) {
     assert_eq!(put.status, 200, "{}", String::from_utf8_lossy(&put.body));
     let result = put.json();
     assert_eq!(result["newlyCreated"]["blobObject"]["size"], bytes.len());
-    assert_eq!(result["newlyCreated"]["blobObject"]["deletable"], false);
+    assert_eq!(result["newlyCreated"]["blobObject"]["deletable"], true, "the default");
     let id = id_of(&result);
     assert_eq!(network.read(&id), bytes);
     let url = format!("{}/v1/blobs/{id}", network.gateway());

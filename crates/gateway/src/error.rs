@@ -45,9 +45,10 @@ impl From<ClientError> for ApiError {
     fn from(error: ClientError) -> Self {
         let message = format!("{error}; {}", error.advice());
         let reason = match error {
-            ClientError::NotFound { .. } | ClientError::NotCertified { .. } | ClientError::Expired { .. } => {
-                ErrorReason::BlobNotFound
-            }
+            ClientError::NotFound { .. }
+            | ClientError::NotCertified { .. }
+            | ClientError::Expired { .. }
+            | ClientError::Gone { .. } => ErrorReason::BlobNotFound,
             ClientError::Unavailable { .. } => ErrorReason::BlobUnavailable,
             ClientError::InsufficientConfirmations { .. } | ClientError::EpochKeepsChanging { .. } => {
                 ErrorReason::InsufficientConfirmations

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use floe_client::{ClientError, FileSource, StoreOptions};
+use floe_client::{Address, ClientError, FileSource, StoreOptions};
 use floe_protocol::api::{BlobStoreResult, ErrorReason};
 use floe_redstuff::{EncodingParams, EncodingType};
 use serde::Deserialize;
@@ -31,13 +31,13 @@ pub(crate) struct StoreQuery {
     epochs: u32,
     #[serde(default)]
     permanent: bool,
+    /// The default anyway; it is there to exclude `permanent`.
     #[serde(default)]
     deletable: bool,
     #[serde(default)]
     force: bool,
-    /// Accepted: own registrations are reused anyway.
-    #[serde(default, rename = "reuse_resources")]
-    _reuse_resources: bool,
+    #[serde(default)]
+    reuse_resources: bool,
     send_object_to: Option<String>,
     #[serde(default)]
     share: bool,
@@ -49,7 +49,8 @@ fn one() -> u32 {
 }
 
 impl StoreQuery {
-    fn check(&self) -> Result<(), ApiError> {
+    /// What is asked for, if it goes together.
+    fn options(&self) -> Result<StoreOptions, ApiError> {
         if self.permanent && self.deletable {
             return Err(ApiError::new(
                 ErrorReason::InvalidBlobPersistence,
@@ -60,16 +61,25 @@ impl StoreQuery {
             let message = "send_object_to and share exclude each other";
             return Err(ApiError::Malformed(message.into()));
         }
-        if self.send_object_to.is_some() || self.share {
+        if self.share {
             return Err(ApiError::new(
                 ErrorReason::MalformedRequest,
-                "send_object_to and share are not supported by this gateway: the registration stays with its account",
+                "share is not supported by this gateway: give send_object_to, or share the registration afterwards",
             ));
         }
+        let owner = self.send_object_to.as_deref().map(str::parse::<Address>).transpose();
+        let owner = owner.map_err(|error| ApiError::Malformed(format!("send_object_to: {error}")))?;
         match self.encoding_type.as_deref().map(str::parse::<EncodingType>) {
-            None | Some(Ok(_)) => Ok(()),
-            Some(Err(error)) => Err(ApiError::Malformed(error.to_string())),
+            None | Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(ApiError::Malformed(error.to_string())),
         }
+        Ok(StoreOptions {
+            deletable: !self.permanent,
+            force: self.force,
+            reuse_resources: self.reuse_resources,
+            owner,
+            ..StoreOptions::epochs(self.epochs)
+        })
     }
 }
 
@@ -81,7 +91,7 @@ pub(crate) async fn put_blob(
     body: Body,
 ) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(|rejection| ApiError::Malformed(rejection.body_text()))?;
-    query.check()?;
+    let store_options = query.options()?;
     let place = gateway.writes.enter().await?;
 
     let params = params(&gateway).await?;
@@ -93,14 +103,13 @@ pub(crate) async fn put_blob(
     let client = gateway.client.clone();
     let memory = client.memory_to_store(params, spooled.len()) + STORE_OVERHEAD_BYTES;
     let memory = gateway.memory.hold(memory).await?;
-    let options = StoreOptions { force: query.force, ..StoreOptions::epochs(query.epochs) };
     // A task of its own: once paid for, a store is finished even if the one who asked is gone.
     let task = gateway.tasks.spawn(async move {
         let _held = (place, memory);
         match spooled {
-            Spooled::Memory(blob) => client.store(blob, options).await,
+            Spooled::Memory(blob) => client.store(blob, store_options).await,
             Spooled::File { file, .. } => {
-                client.store_from(FileSource::new(file).map_err(ClientError::Source)?, options).await
+                client.store_from(FileSource::new(file).map_err(ClientError::Source)?, store_options).await
             }
         }
     });

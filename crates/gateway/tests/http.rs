@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use bytes::Bytes;
 use floe_client::{ClientConfig, FloeClient};
 use floe_gateway::GatewayConfig;
-use floe_protocol::api::{BlobStoreResult, ErrorBody, ErrorReason};
+use floe_protocol::api::{BlobStoreResult, CertifiedBy, ErrorBody, ErrorReason};
 use floe_redstuff::BlobId;
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
@@ -160,11 +160,29 @@ async fn the_query_of_a_store() {
     let setup = Setup::new().await;
     let BlobStoreResult::NewlyCreated(new) = setup.put("", "default").await.stored() else { panic!() };
     assert_eq!(new.blob_object.storage.end_epoch.get(), 6, "one epoch");
-    assert!(!new.blob_object.deletable);
-    let again = setup.put("?epochs=1&permanent=true&reuse_resources=true&encoding_type=RS2", "default").await;
-    assert!(matches!(again.stored(), BlobStoreResult::AlreadyCertified(_)));
+    assert!(new.blob_object.deletable, "as in the reference");
+    let object = new.blob_object.id;
+    assert_eq!(setup.get(&format!("/v1/blobs/{}", new.blob_object.blob_id)).await.body, "default");
+    let BlobStoreResult::AlreadyCertified(again) = setup.put("?reuse_resources=true", "default").await.stored() else {
+        panic!()
+    };
+    assert_eq!(again.certified_by, CertifiedBy::Object(object));
     let forced = setup.put("?force=true&deletable=true", "default").await;
     assert!(matches!(forced.stored(), BlobStoreResult::NewlyCreated(_)));
+
+    let permanent = "?epochs=1&permanent=true&reuse_resources=true&encoding_type=RS2";
+    let BlobStoreResult::NewlyCreated(new) = setup.put(permanent, "default").await.stored() else { panic!() };
+    assert!(!new.blob_object.deletable);
+    let BlobStoreResult::AlreadyCertified(again) = setup.put("?permanent=true", "default").await.stored() else {
+        panic!()
+    };
+    assert!(matches!(again.certified_by, CertifiedBy::Event(_)));
+
+    let given = "0x00000000000000000000000000000000000000aa";
+    let answer = setup.put(&format!("?send_object_to={given}"), "for somebody else").await;
+    let BlobStoreResult::NewlyCreated(new) = answer.stored() else { panic!() };
+    let owner = setup.network.chain.registration(&new.blob_object.blob_id).unwrap().owner;
+    assert_eq!(owner, given.parse().unwrap());
 
     for bad in [
         "?epoch=1",
@@ -174,6 +192,7 @@ async fn the_query_of_a_store() {
         "?force=1",
         "?encoding_type=RS1",
         "?share=true&send_object_to=0x1",
+        "?send_object_to=0x1",
     ] {
         let answer = setup.put(bad, "x").await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{bad}");
@@ -181,12 +200,11 @@ async fn the_query_of_a_store() {
     }
     assert_eq!(setup.put("?permanent=true&deletable=true", "x").await.reason(), ErrorReason::InvalidBlobPersistence);
     assert_eq!(setup.put("?share=true", "x").await.reason(), ErrorReason::MalformedRequest);
-    assert_eq!(setup.put("?send_object_to=0x1", "x").await.reason(), ErrorReason::MalformedRequest);
     for epochs in ["0", "54"] {
         let answer = setup.put(&format!("?epochs={epochs}"), "x").await;
         assert_eq!(answer.reason(), ErrorReason::MalformedRequest);
     }
-    assert_eq!(setup.network.chain.registrations(), 2, "nothing else was paid for");
+    assert_eq!(setup.network.chain.registrations(), 4, "nothing else was paid for");
 }
 
 #[tokio::test(flavor = "multi_thread")]

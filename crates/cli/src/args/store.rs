@@ -14,9 +14,19 @@ pub(crate) struct StoreArgs {
     /// How many epochs the blobs are kept, counted from now; or max
     #[arg(long, value_name = "N|max")]
     pub(crate) epochs: Epochs,
+    /// The default: whoever owns the blob may delete it before its end and use the storage again. Contracts do not count it
+    /// as available
+    #[arg(long, conflicts_with = "permanent")]
+    pub(crate) deletable: bool,
+    /// Nobody can delete the blob before its end: what contracts count as available
+    #[arg(long)]
+    pub(crate) permanent: bool,
     /// Store again even if the blob is already certified for long enough
     #[arg(long)]
     pub(crate) force: bool,
+    /// Buy anew: do not look for registrations and storage that the account owns already
+    #[arg(long)]
+    pub(crate) ignore_resources: bool,
     /// Only say what would be stored and what it would cost
     #[arg(long)]
     pub(crate) dry_run: bool,

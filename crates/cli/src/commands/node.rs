@@ -14,7 +14,7 @@ use floe_protocol::{NodeId, bls};
 use floe_store::{RealDisk, Store, StoreOptions};
 use tokio_util::sync::CancellationToken;
 
-use super::{chain::bind, node_upkeep, shutdown_signal};
+use super::{chain::bind, shutdown_signal};
 use crate::{
     args::{Global, KeyType, NodeAction, NodeArgs},
     error::CliError,
@@ -30,22 +30,19 @@ pub(crate) async fn run(global: &Global, args: NodeArgs) -> Result<(), CliError>
             serve(config, managed).await
         }
         NodeAction::KeyGen { key_type, out } => key_gen(global, key_type, &out),
-        upkeep => node_upkeep::run(global, upkeep).await,
     }
 }
 
 async fn serve(config: &Path, managed: bool) -> Result<(), CliError> {
     let file = load_node(config)?;
-    if file.node_id == 0 {
-        let message = format!("{}: this node has no number yet", config.display());
-        let advice = "Register it: floe register-node --node-config FILE --name NAME --public-url URL";
-        return Err(CliError { advice: Some(advice), ..CliError::usage("NODE-NOT-REGISTERED", message) });
-    }
     let shutdown = shutdown_signal()?;
     if managed {
         cancel_with_stdin(shutdown.clone());
     }
-    let protocol = protocol_key(&file.protocol_key_file)?;
+    let keys = NodeKeys {
+        protocol: protocol_key(&file.protocol_key_file)?,
+        next_protocol: file.next_protocol_key_file.as_deref().map(protocol_key).transpose()?,
+    };
     let account = Wallet::from_key_file(&file.account_key_file)?;
     let listener = match bind(&file.listen).await {
         Err(error) if managed && error.code == "CLI-PORT-TAKEN" => bind("127.0.0.1:0").await?,
@@ -62,12 +59,13 @@ async fn serve(config: &Path, managed: bool) -> Result<(), CliError> {
     let node_id = NodeId::from_number(file.node_id);
     let chain = EvmChain::connect(file.chain.clone(), Some(account.clone())).await?;
     announce(&chain, &account, node_id, &url).await?;
+    announce_key(&chain, &account, node_id, &keys).await?;
     if managed {
         // The parent may be gone already; then standard input is closed too, and this process ends in order.
         let _ = writeln!(io::stdout(), "{url}");
     }
     let chain: Arc<dyn ControlPlane> = Arc::new(chain);
-    floe_node::run(file.node, node_id, NodeKeys { protocol }, chain, store, listener, shutdown)
+    floe_node::run(file.node, node_id, keys, chain, store, listener, shutdown)
         .await
         .map_err(|e| CliError::new(e.code(), 1, e.to_string()))
 }
@@ -82,7 +80,33 @@ async fn announce(chain: &EvmChain, account: &Wallet, id: NodeId, url: &str) -> 
     Ok(())
 }
 
-pub(super) fn protocol_key(path: &Path) -> Result<bls::SecretKey, CliError> {
+/// Makes sure that the registry knows the node by one of these keys, and that it knows the next one.
+async fn announce_key(chain: &EvmChain, account: &Wallet, id: NodeId, keys: &NodeKeys) -> Result<(), CliError> {
+    let config = chain.config();
+    let known = deploy::node_keys(&config.rpc_url, &config.contracts, id).await?;
+    let is = |key: &bls::SecretKey, known: &[u8]| key.public_key().to_bytes()[..] == *known;
+    let next = keys.next_protocol.as_ref();
+    // The registry has the next committee's key as soon as that is selected; until then the old one signs.
+    let seated = chain.committee().await.ok().and_then(|committee| {
+        let member = committee.members().iter().find(|member| member.node_id == id)?;
+        Some(member.public_key.to_bytes())
+    });
+    let mine = |known: &[u8]| is(&keys.protocol, known) || next.is_some_and(|next| is(next, known));
+    if !mine(&known.current) && !seated.is_some_and(|seated| mine(&seated)) {
+        let message = format!("the chain knows node {id} by another key than those that are configured");
+        let advice = "Name the key file that the node was registered with; after a rotation, the next one as well.";
+        return Err(CliError { advice: Some(advice), ..CliError::usage("NODE-WRONG-KEY", message) });
+    }
+    let Some(next) = next else { return Ok(()) };
+    if is(next, &known.current) || known.next.as_deref().is_some_and(|known| is(next, known)) {
+        return Ok(());
+    }
+    deploy::announce_next_key(&config.rpc_url, &config.contracts, account, id, next).await?;
+    tracing::info!(node = %id, "the next key is announced: it counts from the next committee on that is selected");
+    Ok(())
+}
+
+fn protocol_key(path: &Path) -> Result<bls::SecretKey, CliError> {
     let bad = |why: String| CliError::usage("NODE-BAD-KEY", format!("{}: {why}", path.display()));
     let text = fs::read_to_string(path).map_err(|e| bad(e.to_string()))?;
     bls::SecretKey::from_key_file(text.trim()).map_err(|e| bad(e.to_string()))

@@ -1,9 +1,12 @@
 //! `floe store`
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use floe_client::{ClientError, FloeClient, StoreOptions};
-use floe_protocol::api::BlobStoreResult;
+use floe_client::{BlobInput, ClientError, FloeClient, StoreOptions};
+use floe_protocol::api::{BlobStoreResult, ResourceOperation};
 use floe_redstuff::EncodingParams;
 use serde::Serialize;
 
@@ -37,6 +40,9 @@ struct DryRun {
 /// How long the command stays to fill nodes that were too slow to be needed for the certificate.
 const FILL_TIME_MAX: Duration = Duration::from_secs(30);
 
+/// Files that are open at once.
+const FILES_OPEN_MAX: usize = 256;
+
 /// How costs are printed.
 struct Money {
     symbol: String,
@@ -64,11 +70,10 @@ pub(crate) async fn run(global: &Global, mut args: StoreArgs) -> Result<(), CliE
         return dry_run(global, &args, params, &info, epochs, &money);
     }
     let bar = Bar::new(global);
+    let options = StoreOptions { progress: bar.clone().map(|bar| bar as _), ..options(&args, epochs) };
+    let outcomes = store_all(&client, &args, params, options).await;
     let (mut results, mut lines, mut first_error) = (Vec::new(), Vec::new(), None);
-    for path in &args.files {
-        let options = StoreOptions { epochs, force: args.force, progress: bar.clone().map(|bar| bar as _) };
-        let spool = Spool::new(args.memory.spool_dir.clone());
-        let stored = store_one(&client, path, params, spool, options).await;
+    for (path, stored) in args.files.iter().zip(outcomes) {
         let (result, line) = match stored {
             Ok(result) => {
                 let line = describe(path, &result, &money, file.gateway_url.as_deref());
@@ -102,22 +107,61 @@ pub(crate) async fn run(global: &Global, mut args: StoreArgs) -> Result<(), CliE
     }
 }
 
-async fn store_one(
+/// What was asked for. Deletable is the default, as in the reference.
+fn options(args: &StoreArgs, epochs: u32) -> StoreOptions {
+    StoreOptions {
+        deletable: !args.permanent,
+        force: args.force,
+        reuse_resources: !args.ignore_resources,
+        ..StoreOptions::epochs(epochs)
+    }
+}
+
+/// What came of each file, in order.
+async fn store_all(
     client: &FloeClient,
-    path: &Path,
+    args: &StoreArgs,
     params: EncodingParams,
-    spool: Spool,
     options: StoreOptions,
-) -> Result<BlobStoreResult, CliError> {
-    let owned = path.to_owned();
-    let source = tokio::task::spawn_blocking(move || input::open(&owned, params.max_blob_size(), &spool))
-        .await
-        .map_err(|e| CliError::new("CLI-IO", 1, e.to_string()))??;
-    client.store_from(source, options).await.map_err(|error| match error {
+) -> Vec<Result<BlobStoreResult, CliError>> {
+    let mut outcomes = Vec::with_capacity(args.files.len());
+    for files in args.files.chunks(FILES_OPEN_MAX) {
+        outcomes.extend(store_some(client, files, args, params, &options).await);
+    }
+    outcomes
+}
+
+/// Opens files and stores them. Several small ones share transactions and certificates.
+async fn store_some(
+    client: &FloeClient,
+    files: &[PathBuf],
+    args: &StoreArgs,
+    params: EncodingParams,
+    options: &StoreOptions,
+) -> Vec<Result<BlobStoreResult, CliError>> {
+    let (mut outcomes, mut inputs) = (Vec::new(), Vec::new());
+    for path in files {
+        let (owned, spool) = (path.clone(), Spool::new(args.memory.spool_dir.clone()));
+        let opened = tokio::task::spawn_blocking(move || input::open(&owned, params.max_blob_size(), &spool)).await;
+        match opened.unwrap_or_else(|e| Err(CliError::new("CLI-IO", 1, e.to_string()))) {
+            Ok(source) => {
+                inputs.push(BlobInput::source(source));
+                outcomes.push(None);
+            }
+            Err(error) => outcomes.push(Some(Err(error))),
+        }
+    }
+    let mut stored = client.store_many(inputs, options).await.into_iter();
+    let told = |path: &Path, error| match error {
         ClientError::SourceChanged(change) => input::changed(path, change),
         ClientError::Source(error) => input::cannot_read(path, &error),
         error => error.into(),
-    })
+    };
+    let forgotten = || Err(ClientError::Internal("a file was forgotten".to_owned()));
+    let outcomes = outcomes.into_iter().zip(files).map(|(outcome, path)| {
+        outcome.unwrap_or_else(|| stored.next().unwrap_or_else(forgotten).map_err(|error| told(path, error)))
+    });
+    outcomes.collect()
 }
 
 fn describe(path: &Path, result: &BlobStoreResult, money: &Money, gateway: Option<&str>) -> String {
@@ -125,10 +169,12 @@ fn describe(path: &Path, result: &BlobStoreResult, money: &Money, gateway: Optio
     let url = |id: &str| gateway.map_or(String::new(), |g| format!("\n  URL:       {g}/v1/blobs/{id}"));
     match result {
         BlobStoreResult::NewlyCreated(new) => format!(
-            "Success: {path} stored and certified\n  Blob ID:   {id}\n  Object ID: {object}\n  Size:      {size}\n  \
+            "Success: {path} {how}\n  Blob ID:   {id}\n  Object ID: {object}, {kind}\n  Size:      {size}\n  \
              Cost:      {cost}\n  Expires:   at the start of epoch {end}{url}",
+            how = how(&new.resource_operation),
             id = new.blob_object.blob_id,
             object = new.blob_object.id,
+            kind = if new.blob_object.deletable { "deletable" } else { "permanent" },
             size = size(new.blob_object.size),
             cost = amount(u128::from(new.cost), money.decimals, &money.symbol),
             end = new.blob_object.storage.end_epoch,
@@ -145,6 +191,18 @@ fn describe(path: &Path, result: &BlobStoreResult, money: &Money, gateway: Optio
             format!("Warning: {path}: the blob {blob_id} is marked invalid on the chain")
         }
         BlobStoreResult::Error(failure) => format!("Error: {path}: {}", failure.error_msg),
+    }
+}
+
+fn how(operation: &ResourceOperation) -> &'static str {
+    match operation {
+        ResourceOperation::RegisterFromScratch { .. } => "stored and certified",
+        ResourceOperation::ReuseStorage { .. } => "stored and certified, in storage that was owned",
+        ResourceOperation::ReuseRegistration { .. } => "stored and certified, by a registration that was begun earlier",
+        ResourceOperation::ReuseAndExtend { .. } => "was certified already; it lasts longer now",
+        ResourceOperation::ReuseAndExtendNonCertified { .. } => {
+            "stored and certified, by a registration that was begun earlier and lasts longer now"
+        }
     }
 }
 

@@ -97,7 +97,7 @@ impl Network {
     /// Stores bytes; gives the blob ID.
     pub(crate) fn store(&self, bytes: &[u8]) -> String {
         let file = self.file(bytes);
-        let result = self.json(&["store", file.to_str().unwrap(), "--epochs", "5"]);
+        let result = self.json(&["store", file.to_str().unwrap(), "--epochs", "5", "--permanent"]);
         id_of(&result[0]["blobStoreResult"])
     }
 

@@ -129,6 +129,44 @@ impl FromStr for TxHash {
     }
 }
 
+/// The number of a proposal: the hash of the call that it is about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ProposalId([u8; 32]);
+
+impl ProposalId {
+    /// Wraps the 32 bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for ProposalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "0x{}", hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for ProposalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for ProposalId {
+    type Err = HexError;
+
+    fn from_str(text: &str) -> Result<Self, HexError> {
+        parse_hex(text).map(Self)
+    }
+}
+
 fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
     let mut bytes = [0; N];
     let digits = text.strip_prefix("0x").unwrap_or(text);
@@ -155,6 +193,7 @@ macro_rules! text_serde {
 
 text_serde!(Address);
 text_serde!(TxHash);
+text_serde!(ProposalId);
 
 #[cfg(test)]
 mod tests {

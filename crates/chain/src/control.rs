@@ -5,8 +5,8 @@ use floe_protocol::{BatchDomain, Certificate, Committee, Epoch, ObjectId};
 use floe_redstuff::BlobId;
 
 use crate::{
-    Address, Balances, BlobObject, ChainError, ChainEvent, EpochStep, EventCursor, EventStream, Extended, NetworkInfo,
-    RegisterBlob, Registered, StorageResource, TxHash,
+    Address, Balances, BlobObject, ChainError, ChainEvent, DueRenewal, EpochStep, EventCursor, EventStream, Extended,
+    NetworkInfo, RegisterBlob, Registered, Renewed, StorageResource, TxHash,
 };
 
 /// Who stores what, until when, and who vouched for it.
@@ -70,6 +70,12 @@ pub trait ControlPlane: Send + Sync + 'static {
 
     /// Deletes a deletable registration of the wallet's; its storage comes back as a resource.
     async fn delete_blob(&self, object: ObjectId) -> Result<TxHash, ChainError>;
+
+    /// Blobs that can be renewed from their own funds now, the highest reward first.
+    async fn due_renewals(&self) -> Result<Vec<DueRenewal>, ChainError>;
+
+    /// Extends a blob from its own fund when its end is near. Anyone with a wallet may, and receives the reward.
+    async fn renew_blob(&self, object: ObjectId) -> Result<Renewed, ChainError>;
 
     /// First epoch in which the certified blob is no longer paid for, also when that is past. Only registrations that
     /// nobody can delete count. `None`: there is no certified one, or the blob is invalid.

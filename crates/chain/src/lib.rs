@@ -55,14 +55,15 @@ mod rpc;
 mod send;
 mod wallet;
 
-pub use address::{Address, HexError, TxHash};
+pub use address::{Address, HexError, ProposalId, TxHash};
 pub use config::{ChainConfig, ContractAddresses};
 pub use control::ControlPlane;
 pub use error::ChainError;
 pub use event::{ChainEvent, EventCursor, EventItem, EventKind, EventStream};
 pub use evm::{BATCH_REGISTRATIONS_MAX, EvmChain};
 pub use model::{
-    Balances, BlobObject, EpochPhase, EpochStep, Extended, NetworkInfo, RegisterBlob, Registered, STORAGE_UNIT_BYTES,
-    StorageResource,
+    Action, Balances, BlobFund, BlobObject, Deleted, DueRenewal, EpochPhase, EpochStep, Extended, NetworkInfo,
+    NodeDescription, NodeInfo, NodePool, Paid, Proposal, ProposalState, RegisterBlob, Registered, Renewed, Reserved,
+    STORAGE_UNIT_BYTES, StakePosition, StakeState, Staked, StorageResource, Unstaked, Voted, Withdrawn,
 };
 pub use wallet::Wallet;

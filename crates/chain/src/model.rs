@@ -1,8 +1,19 @@
 //! What the contracts hold, in the protocol's words.
 
+mod node;
+mod resource;
+mod stake;
+mod vote;
+
 use floe_protocol::{Epoch, ObjectId, Persistence};
 use floe_redstuff::{BlobId, EncodingType};
 
+pub use self::{
+    node::{NodeDescription, NodeInfo, NodePool},
+    resource::{BlobFund, Deleted, DueRenewal, Renewed, Reserved, StorageResource},
+    stake::{Paid, StakePosition, StakeState, Staked, Unstaked, Withdrawn},
+    vote::{Action, Proposal, ProposalState, Voted},
+};
 use crate::{Address, TxHash};
 
 /// The rules and prices of a network, and its clock.
@@ -87,19 +98,6 @@ pub struct RegisterBlob {
     pub deletable: bool,
     /// Who gets the registration; the account that pays if nobody is named.
     pub owner: Option<Address>,
-}
-
-/// Encoded bytes that may be kept in the network from one epoch until another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StorageResource {
-    /// Its number in the contract `Storage`.
-    pub id: ObjectId,
-    /// First epoch that it covers.
-    pub start_epoch: Epoch,
-    /// First epoch that it does not cover.
-    pub end_epoch: Epoch,
-    /// Encoded bytes.
-    pub size: u64,
 }
 
 /// One registration of a blob. The same blob may be registered by several owners, or again.

@@ -13,8 +13,13 @@ mod control_plane {
     mod funds;
     mod hostile;
     mod network;
+    mod nodes;
     mod proxy;
+    mod renewals;
     mod reorganisation;
+    mod resources;
     mod setup;
+    mod stake;
     mod transactions;
+    mod votes;
 }

@@ -56,8 +56,13 @@ impl From<floe_client::ClientError> for CliError {
 
 impl From<floe_chain::ChainError> for CliError {
     fn from(error: floe_chain::ChainError) -> Self {
-        let exit = if error.is_retryable() { EXIT_UNAVAILABLE } else { EXIT_OTHER };
-        Self::new(error.code(), exit, error.to_string())
+        let exit = match &error {
+            error if error.is_retryable() => EXIT_UNAVAILABLE,
+            floe_chain::ChainError::Reverted { name, .. } if name.starts_with("Unknown") => EXIT_NOT_FOUND,
+            floe_chain::ChainError::InvalidArgument { .. } => EXIT_USAGE,
+            _ => EXIT_OTHER,
+        };
+        Self { advice: crate::advice::of(&error), ..Self::new(error.code(), exit, error.to_string()) }
     }
 }
 

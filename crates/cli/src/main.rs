@@ -1,11 +1,14 @@
 //! The command line of Floe: one binary for every role.
 
+mod advice;
 mod args;
 mod commands;
 mod error;
 mod network;
 mod output;
 mod progress;
+mod report;
+mod session;
 
 use std::process::ExitCode;
 
@@ -40,6 +43,25 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::BlobId(args) => commands::blob_id::run(&global, args).await,
             Command::BlobStatus(args) => commands::blob_status::run(&global, args).await,
             Command::Info(args) => commands::info::run(&global, args).await,
+            Command::ListBlobs(args) => commands::list_blobs::run(&global, args).await,
+            Command::Extend(args) => commands::extend::run(&global, args).await,
+            Command::Delete(args) => commands::delete::run(&global, args).await,
+            Command::Share(args) => commands::fund::share(&global, args).await,
+            Command::Fund(args) => commands::fund::run(&global, args).await,
+            Command::Renew(args) => commands::renew::run(&global, args).await,
+            Command::Burn(args) => commands::burn::run(&global, args).await,
+            Command::Resources(args) => commands::resources::run(&global, args).await,
+            Command::Price(args) => commands::price::run(&global, args).await,
+            Command::Balance(args) => commands::balance::run(&global, args).await,
+            Command::Stake(args) => commands::stake::run(&global, args).await,
+            Command::Unstake(args) => commands::unstake::run(&global, args).await,
+            Command::Withdraw(args) => commands::unstake::withdraw(&global, args).await,
+            Command::Claim(args) => commands::unstake::claim(&global, args).await,
+            Command::Vote(args) => commands::vote::run(&global, args).await,
+            Command::Committee(args) => commands::committee::run(&global, args).await,
+            Command::Epoch(args) => commands::epoch::run(&global, args).await,
+            Command::Launch => commands::epoch::launch(&global).await,
+            Command::RegisterNode(args) => commands::register_node::run(&global, args).await,
             Command::Node(args) => commands::node::run(&global, args).await,
             Command::Gateway(args) => commands::gateway::run(&global, args).await,
             Command::Chain(args) => commands::chain::run(args).await,
@@ -52,7 +74,11 @@ fn run(cli: Cli) -> Result<(), CliError> {
 /// Logs go to stderr: warnings of the tools, everything of interest of the services; `RUST_LOG` decides otherwise.
 fn start_logging(cli: &Cli) {
     use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
-    let service = matches!(cli.command, Command::Node(_) | Command::Gateway(_) | Command::Chain(_));
+    let service = match &cli.command {
+        Command::Node(args) => matches!(args.action, args::NodeAction::Run { .. }),
+        Command::Gateway(_) | Command::Chain(_) => true,
+        _ => false,
+    };
     let level = match (cli.global.quiet, cli.global.verbose) {
         (true, _) => "error",
         (false, 0) if service => "info",

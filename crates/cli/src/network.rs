@@ -35,11 +35,14 @@ pub(crate) fn client_file(global: &Global) -> Result<ClientFile, CliError> {
 /// A client of the network that pays with the configured wallet, if there is one, and keeps to this memory.
 pub(crate) async fn connect(global: &Global, memory: &MemoryArgs) -> Result<(FloeClient, ClientFile), CliError> {
     let file = client_file(global)?;
-    let wallet = match global.wallet.as_ref().or(file.wallet_key_file.as_ref()) {
-        Some(path) => Some(Wallet::from_key_file(path)?),
-        None => None,
-    };
+    let wallet = wallet(global, &file)?;
     client(file, wallet, memory).await
+}
+
+/// The account that pays: that of `--wallet`, or the configured one.
+pub(crate) fn wallet(global: &Global, file: &ClientFile) -> Result<Option<Wallet>, CliError> {
+    let path = global.wallet.as_ref().or(file.wallet_key_file.as_ref());
+    Ok(path.map(Wallet::from_key_file).transpose()?)
 }
 
 /// A client of the network that only reads: it needs no key, so anybody may run it. It keeps to this memory.

@@ -76,3 +76,48 @@ fn cast_asks_the_contracts() {
     assert!(buy(&sell(&topic)).status.success(), "the blob is available");
     assert!(!buy(&sell(&unknown)).status.success(), "the unknown one is not");
 }
+
+/// A test's own client account does by hand what the command line does, and the command line sees it.
+#[test]
+#[ignore = "needs cast: set FLOE_CAST to the program"]
+fn cast_stakes_extends_reserves_and_votes() {
+    let network = Network::start(4, 10, &[]);
+    let info = network.info();
+    let cast = Cast {
+        program: std::env::var("FLOE_CAST").expect("FLOE_CAST names the cast program"),
+        rpc: info["chain"]["url"].as_str().unwrap().to_owned(),
+    };
+    let contract = |name: &str| info["contracts"][name].as_str().unwrap().to_owned();
+    let key = |path: &str| std::fs::read_to_string(network.dir.join(path)).unwrap().trim().to_owned();
+    let client = key("keys/client.key");
+    let send = |key: &str, to: &str, call: &[&str]| {
+        cast.run(&[&["send", "--private-key", key, to][..], call].concat());
+    };
+
+    let five = "5000000000000000000";
+    send(&client, &contract("floeToken"), &["approve(address,uint256)", &contract("staking"), five]);
+    send(&client, &contract("staking"), &["stake(uint256,uint96)", "2", five]);
+    let stake = &network.json(&["stake", "list"])["stakedFloe"][0];
+    assert_eq!((&stake["principal"], &stake["state"]), (&five.into(), &"pending".into()));
+    let position = stake["position"].to_string();
+    network.json(&["unstake", &position]);
+
+    let path = network.file(&noise(5000, 9));
+    let stored = network.json(&["store", text(&path), "--epochs", "3"]);
+    let object = stored[0]["blobStoreResult"]["newlyCreated"]["blobObject"]["id"].as_str().unwrap().to_owned();
+    send(&client, &contract("blobs"), &["extend(uint256,uint32,uint256)", &object, "4", "1000000"]);
+    let listed = network.json(&["list-blobs"]);
+    let extended = listed.as_array().unwrap().iter().find(|blob| blob["id"] == object.as_str()).unwrap();
+    assert_eq!(extended["storage"]["endEpoch"].as_u64(), Some(8));
+    send(&client, &contract("blobs"), &["fund(uint256,uint128)", &object, "2500"]);
+    assert_eq!(network.json(&["fund", &object])["balance"], "2500");
+
+    send(&client, &contract("storage"), &["reserve(uint64,uint32,uint256)", "3145728", "7", "1000000"]);
+    let resource = &network.json(&["resources"])["resources"][0];
+    assert_eq!((resource["storageSize"].as_u64(), resource["endEpoch"].as_u64()), (Some(3 << 20), Some(8)));
+
+    let (node, terms) = (key("nodes/node-0/account.key"), "(4096,77,88)");
+    send(&node, &contract("nodes"), &["vote(uint256,(uint64,uint96,uint96))", "1", terms]);
+    let votes = &network.json(&["node", "show", "1"])["votingParams"];
+    assert_eq!((&votes["storagePrice"], &votes["writePrice"]), (&"77".into(), &"88".into()));
+}

@@ -36,7 +36,8 @@ pub struct ClientFile {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeFile {
-    /// Number of the node in the registry, given at registration.
+    /// Number of the node in the registry, given at registration; 0 before.
+    #[serde(default)]
     pub node_id: u64,
     /// Address to listen on, `host:port`.
     pub listen: String,
@@ -122,6 +123,37 @@ pub fn write_toml<T: Serialize>(path: &Path, value: &T) -> Result<(), ConfigErro
     replace(path, text.as_bytes(), 0o644).map_err(|e| ConfigError::io(path, e))
 }
 
+/// Sets keys of a configuration file that stand above its tables, and leaves everything else as it was written, comments
+/// too. Values are TOML.
+pub fn set_keys(path: &Path, values: &[(&str, String)]) -> Result<(), ConfigError> {
+    let mut text = fs::read_to_string(path).map_err(|e| ConfigError::io(path, e))?;
+    for (key, value) in values {
+        text = with_key(&text, key, value);
+    }
+    toml::from_str::<toml::Table>(&text)
+        .map_err(|e| ConfigError::Invalid { path: path.to_owned(), message: e.to_string() })?;
+    replace(path, text.as_bytes(), 0o644).map_err(|e| ConfigError::io(path, e))
+}
+
+/// The text with a line for the key: in the place of the one that there is, or above everything.
+fn with_key(text: &str, key: &str, value: &str) -> String {
+    let new = format!("{key} = {value}");
+    let is_key = |line: &str| line.split_once('=').is_some_and(|(name, _)| name.trim() == key);
+    let mut above_tables = true;
+    let mut found = false;
+    let mut lines: Vec<&str> = Vec::new();
+    for line in text.lines() {
+        above_tables &= !line.trim_start().starts_with('[');
+        let replaced = above_tables && !found && is_key(line);
+        found |= replaced;
+        lines.push(if replaced { &new } else { line });
+    }
+    if !found {
+        lines.insert(0, &new);
+    }
+    lines.join("\n") + "\n"
+}
+
 /// Writes a key file that only its owner can read.
 pub fn write_secret(path: &Path, text: &str) -> Result<(), ConfigError> {
     replace(path, text.as_bytes(), 0o600).map_err(|e| ConfigError::io(path, e))
@@ -159,6 +191,19 @@ mod tests {
     fn paths_are_relative_to_the_file() {
         assert_eq!(resolve(Path::new("/net/node-1/node.toml"), Path::new("data")), Path::new("/net/node-1/data"));
         assert_eq!(resolve(Path::new("/net/node.toml"), Path::new("/keys/a")), Path::new("/keys/a"));
+    }
+
+    #[test]
+    fn keys_are_set_and_the_rest_stays() {
+        let text = "# mine\nnode_id = 0 # soon\nlisten = 'x'\n[chain]\nnode_id = 5\n";
+        assert_eq!(with_key(text, "node_id", "7"), "# mine\nnode_id = 7\nlisten = 'x'\n[chain]\nnode_id = 5\n");
+        assert_eq!(with_key("[chain]\nnode_id = 5\n", "node_id", "7"), "node_id = 7\n[chain]\nnode_id = 5\n");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("node.toml");
+        fs::write(&path, text).unwrap();
+        set_keys(&path, &[("node_id", "7".to_owned()), ("public_url", "\"http://x\"".to_owned())]).unwrap();
+        let table: toml::Table = toml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!((table["node_id"].as_integer(), table["public_url"].as_str()), (Some(7), Some("http://x")));
     }
 
     #[test]

@@ -32,5 +32,5 @@
 mod file;
 mod size;
 
-pub use file::{ClientFile, ConfigError, NodeFile, load_client, load_node, write_secret, write_toml};
+pub use file::{ClientFile, ConfigError, NodeFile, load_client, load_node, set_keys, write_secret, write_toml};
 pub use size::ByteSize;

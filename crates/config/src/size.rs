@@ -17,7 +17,7 @@ enum Text {
     Text(String),
 }
 
-const UNITS: [(&str, u32); 4] = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
+const UNITS: [(&str, u32); 5] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
 
 impl FromStr for ByteSize {
     type Err = String;
@@ -28,7 +28,7 @@ impl FromStr for ByteSize {
         let shift = match UNITS.iter().find(|(name, _)| *name == unit) {
             Some((_, shift)) => *shift,
             None if unit.is_empty() => 0,
-            None => return Err(format!("unknown unit {unit}: use KiB, MiB or GiB")),
+            None => return Err(format!("unknown unit {unit}: use KiB, MiB, GiB or TiB")),
         };
         let count: u64 = digits.parse().map_err(|_| format!("{text} is not a size: write 64KiB, 32MiB or 1GiB"))?;
         count.checked_mul(1 << shift).map(Self).ok_or_else(|| format!("{text} is out of range"))

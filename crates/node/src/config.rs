@@ -18,6 +18,8 @@ pub struct NodeConfig {
     pub timing: Timing,
     /// How missing slivers are rebuilt from other nodes.
     pub heal: HealConfig,
+    /// How blobs are renewed from their own funds.
+    pub renewal: RenewalConfig,
 }
 
 impl Default for NodeConfig {
@@ -28,6 +30,7 @@ impl Default for NodeConfig {
             pending: PendingLimits::default(),
             timing: Timing::default(),
             heal: HealConfig::default(),
+            renewal: RenewalConfig::default(),
         }
     }
 }
@@ -203,6 +206,26 @@ pub struct HealConfig {
 impl Default for HealConfig {
     fn default() -> Self {
         Self { enabled: true, delay_ms: 15_000, retry_ms: 60_000, requests_max: 4, request_timeout_ms: 10_000 }
+    }
+}
+
+/// Renewal of blobs from their own funds: the node pays the gas, and receives the reward that a blob's owner has set. Any
+/// number of nodes may; the first one wins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RenewalConfig {
+    /// Renewals in one epoch at most, those with the highest rewards first, so that nobody can make the node pay much gas
+    /// for little; 0 leaves them to others.
+    pub per_epoch_max: u32,
+    /// Smallest reward that is worth it, in the payment token's smallest unit.
+    pub reward_min: u64,
+    /// Longest pause between two looks for blobs whose end is near.
+    pub interval_max_ms: u64,
+}
+
+impl Default for RenewalConfig {
+    fn default() -> Self {
+        Self { per_epoch_max: 64, reward_min: 0, interval_max_ms: 600_000 }
     }
 }
 

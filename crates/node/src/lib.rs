@@ -37,8 +37,9 @@
 //! # Where things are
 //!
 //! `api` is the HTTP interface, one file for each group of routes; `server` the accept loop; `ledger` the event-derived
-//! state (its `rules` are pure); `shelf` the data of blobs, durable or pending; `symbols` what is cut out of it; `events`, `committee`, `keeper`, `expiry`
-//! and `heal` (with `condemn`, for what cannot be healed) are the background tasks.
+//! state (its `rules` are pure); `shelf` the data of blobs, durable or pending; `symbols` what is cut out of it; `events`,
+//! `committee`, `keeper`, `renewer`, `expiry` and `heal` (with `condemn`, for what cannot be healed) are the background
+//! tasks.
 
 mod api;
 mod body;
@@ -57,6 +58,7 @@ mod node;
 mod peers;
 mod pending;
 mod places;
+mod renewer;
 mod server;
 mod shelf;
 mod signals;
@@ -76,7 +78,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{HealConfig, Limits, NodeConfig, PendingLimits, Timing};
+pub use config::{HealConfig, Limits, NodeConfig, PendingLimits, RenewalConfig, Timing};
 pub use error::NodeError;
 
 use node::Node;
@@ -157,6 +159,11 @@ fn background_tasks(node: &Arc<Node>) -> JoinSet<Result<(), NodeError>> {
     let there = node.clone();
     tasks.spawn(async move {
         keeper::keep(there).await;
+        Ok(())
+    });
+    let there = node.clone();
+    tasks.spawn(async move {
+        renewer::renew(there).await;
         Ok(())
     });
     let (there, ringing) = (node.clone(), signals.clone());

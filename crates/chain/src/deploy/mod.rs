@@ -23,9 +23,8 @@ use alloy::{
     sol_types::{SolCall, SolConstructor},
 };
 
-pub use self::nodes::{
-    NewNode, NodeVotes, RegisteredKeys, announce_next_key, node_keys, register_node, set_node_url, stake,
-};
+pub use self::nodes::{NewNode, NodeVotes, register_node, set_node_url, stake};
+pub(crate) use self::nodes::{possession, registration};
 use self::plan::{Part, Places};
 use crate::{
     Address, ChainError, ContractAddresses, Wallet,
@@ -128,6 +127,22 @@ pub async fn mint_test_money(
     let setup = Setup::new(rpc_url, payer).await?;
     let call = TestStablecoin::mintCall { account: to.evm(), amount: U256::from(amount) };
     setup.call(contracts.payment_token, &call).await.map(drop)
+}
+
+/// Sends some of the wallet's FLOE.
+///
+/// # Errors
+/// [`ChainError::InsufficientFunds`] with the amounts.
+pub async fn send_floe(
+    rpc_url: &str,
+    contracts: &ContractAddresses,
+    from: &Wallet,
+    to: Address,
+    amount: u128,
+) -> Result<(), ChainError> {
+    let setup = Setup::new(rpc_url, from).await?;
+    let call = FloeToken::transferCall { to: to.evm(), value: U256::from(amount) };
+    setup.call(contracts.floe_token, &call).await.map(drop)
 }
 
 /// Sends some of the chain's own coin, so that the receiver can pay for gas.

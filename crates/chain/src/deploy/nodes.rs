@@ -8,11 +8,10 @@ use floe_protocol::{
 
 use super::Setup;
 use crate::{
-    ChainError, ContractAddresses, EventKind, Wallet,
+    Address, ChainError, ContractAddresses, EventKind, Wallet,
     bindings::{Epochs, FloeToken, Nodes, Staking},
     evm::convert::words,
     follow,
-    rpc::Rpc,
 };
 
 /// What a node would like the network's terms to be; amounts in the payment token's smallest unit.
@@ -35,7 +34,7 @@ impl Default for NodeVotes {
 }
 
 impl NodeVotes {
-    fn encoded(self) -> Result<Nodes::Votes, ChainError> {
+    pub(crate) fn encoded(self) -> Result<Nodes::Votes, ChainError> {
         Ok(Nodes::Votes {
             capacity: self.capacity_bytes,
             storagePrice: narrow("storage price", self.storage_price)?,
@@ -73,19 +72,9 @@ pub async fn register_node(
     node: &NewNode,
 ) -> Result<NodeId, ChainError> {
     let setup = Setup::new(rpc_url, account).await?;
-    let proof = possession(&setup, contracts, account, key).await?;
-    let call = Nodes::registerNodeCall {
-        description: Nodes::Description {
-            name: node.name.clone(),
-            url: node.url.clone(),
-            networkKey: node.network_key.clone().into(),
-            metadata: node.metadata.clone(),
-        },
-        publicKey: words(&key.public_key().to_eip2537()),
-        proofOfPossession: words(&proof.to_eip2537()),
-        commissionBps: node.commission_bps,
-        terms: node.votes.encoded()?,
-    };
+    let epoch = setup.rpc.call("currentEpoch", contracts.epochs, &Epochs::currentEpochCall {}).await?;
+    let proof = possession(key, account.address(), Epoch(epoch), setup.chain_id, contracts.nodes);
+    let call = registration(node, key, &proof)?;
     let mined = setup.call(contracts.nodes, &call).await?;
     for log in &mined.receipt.logs {
         let event = follow::decode(log, contracts)?;
@@ -96,68 +85,37 @@ pub async fn register_node(
     Err(ChainError::BadAnswer { method: "registerNode", detail: "no event in the receipt".to_owned() })
 }
 
-/// The signature that shows the chain that the account knows a key.
-async fn possession(
-    setup: &Setup,
-    contracts: &ContractAddresses,
-    account: &Wallet,
+/// The proof that a key is known, which names the account and the epoch.
+pub(crate) fn possession(
     key: &bls::SecretKey,
-) -> Result<bls::Signature, ChainError> {
-    let epoch = setup.rpc.call("currentEpoch", contracts.epochs, &Epochs::currentEpochCall {}).await?;
-    let proof = ProofOfPossession {
-        epoch: Epoch(epoch),
-        account: *account.address().as_bytes(),
-        public_key: key.public_key(),
-        chain_id: setup.chain_id,
-        registry: *contracts.nodes.as_bytes(),
-    };
-    Ok(*proof.sign(key).signature())
+    account: Address,
+    epoch: Epoch,
+    chain_id: u64,
+    registry: Address,
+) -> bls::Signature {
+    let (account, registry) = (*account.as_bytes(), *registry.as_bytes());
+    let proof = ProofOfPossession { epoch, account, public_key: key.public_key(), chain_id, registry };
+    *proof.sign(key).signature()
 }
 
-/// The keys by which the registry knows a node, compressed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RegisteredKeys {
-    /// The one of the latest committee that it was selected for, or that it registered with.
-    pub current: Vec<u8>,
-    /// The one that it will have in the next committee, if it has announced one.
-    pub next: Option<Vec<u8>>,
-}
-
-/// The keys of a node in the registry.
-///
-/// # Errors
-/// [`ChainError::Reverted`] for an unknown node.
-pub async fn node_keys(
-    rpc_url: &str,
-    contracts: &ContractAddresses,
-    node: NodeId,
-) -> Result<RegisteredKeys, ChainError> {
-    let call = Nodes::nodeCall { nodeId: U256::from_be_bytes(*node.as_bytes()) };
-    let found = Rpc::new(rpc_url)?.call("node", contracts.nodes, &call).await?;
-    let next = (!found.nextKey.is_empty()).then(|| found.nextKey.to_vec());
-    Ok(RegisteredKeys { current: found.publicKey.to_vec(), next })
-}
-
-/// Announces the key that a node signs with from the next committee on that it is selected for. Only the node's account may;
-/// a later announcement replaces this one. The proof that the key is known is made here.
-///
-/// # Errors
-/// [`ChainError::Reverted`] for another account, an unknown node, or a key that any node has or had.
-pub async fn announce_next_key(
-    rpc_url: &str,
-    contracts: &ContractAddresses,
-    account: &Wallet,
-    node: NodeId,
+/// The call that registers a node.
+pub(crate) fn registration(
+    node: &NewNode,
     key: &bls::SecretKey,
-) -> Result<(), ChainError> {
-    let setup = Setup::new(rpc_url, account).await?;
-    let proof = possession(&setup, contracts, account, key).await?;
-    let call = Nodes::setNextKeyCall {
-        nodeId: U256::from_be_bytes(*node.as_bytes()),
+    proof: &bls::Signature,
+) -> Result<Nodes::registerNodeCall, ChainError> {
+    Ok(Nodes::registerNodeCall {
+        description: Nodes::Description {
+            name: node.name.clone(),
+            url: node.url.clone(),
+            networkKey: node.network_key.clone().into(),
+            metadata: node.metadata.clone(),
+        },
         publicKey: words(&key.public_key().to_eip2537()),
         proofOfPossession: words(&proof.to_eip2537()),
-    };
-    setup.call(contracts.nodes, &call).await.map(drop)
+        commissionBps: node.commission_bps,
+        terms: node.votes.encoded()?,
+    })
 }
 
 /// Announces that a node answers elsewhere. Only the node's account may.

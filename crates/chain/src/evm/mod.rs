@@ -2,7 +2,13 @@
 
 pub(crate) mod convert;
 mod epochs;
+mod nodes;
+mod ownership;
 mod read;
+mod renewals;
+mod resources;
+mod stake;
+mod votes;
 mod write;
 
 pub use write::BATCH_REGISTRATIONS_MAX;
@@ -17,9 +23,9 @@ use serde_json::json;
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::{
-    Address, Balances, BlobObject, ChainConfig, ChainError, ChainEvent, ControlPlane, EpochStep, EventCursor,
-    EventStream, Extended, NetworkInfo, RegisterBlob, Registered, StorageResource, TxHash, Wallet, follow::Follow,
-    rpc::Rpc, send::Sender,
+    Address, Balances, BlobObject, ChainConfig, ChainError, ChainEvent, ControlPlane, DueRenewal, EpochStep,
+    EventCursor, EventStream, Extended, NetworkInfo, RegisterBlob, Registered, Renewed, StorageResource, TxHash,
+    Wallet, follow::Follow, rpc::Rpc, send::Sender,
 };
 
 /// The contracts of a network, reached over JSON-RPC. Clones share the connection, the caches and the wallet.
@@ -37,6 +43,7 @@ struct Inner {
     allowance: Allowance,
     /// Prices of storage and of writing as last seen; what may be taken is derived from them.
     prices: std::sync::Mutex<Option<(u128, u128)>>,
+    funded: Mutex<renewals::Funded>,
 }
 
 /// What never changes in the life of a network.
@@ -87,7 +94,8 @@ impl EvmChain {
         let poll = config.poll_interval(rpc.is_local());
         let sender = wallet.map(|wallet| Sender::new(rpc.clone(), wallet, chain_id, config.confirmations, poll));
         let (constants, allowance, prices) = (OnceCell::new(), Allowance::default(), std::sync::Mutex::default());
-        Ok(Self { inner: Arc::new(Inner { rpc, config, chain_id, sender, constants, allowance, prices }) })
+        let funded = Mutex::default();
+        Ok(Self { inner: Arc::new(Inner { rpc, config, chain_id, sender, constants, allowance, prices, funded }) })
     }
 
     /// How this was configured.
@@ -154,11 +162,20 @@ impl ControlPlane for EvmChain {
     }
 
     async fn owned_registrations(&self, blob: &BlobId, owner: Address) -> Result<Vec<BlobObject>, ChainError> {
-        self.inner.owned_registrations(blob, owner).await
+        if !self.inner.owns_any(owner, self.inner.config.contracts.blobs).await? {
+            return Ok(Vec::new());
+        }
+        // By the blob, so that an account may own any number of others.
+        let found = self.registrations_of(blob).await?;
+        Ok(found.into_iter().filter(|object| object.owner == owner).collect())
     }
 
     async fn owned_storage(&self, owner: Address) -> Result<Vec<StorageResource>, ChainError> {
-        self.inner.owned_storage(owner).await
+        if !self.inner.owns_any(owner, self.inner.config.contracts.storage).await? {
+            return Ok(Vec::new());
+        }
+        let (epoch, resources) = tokio::try_join!(self.inner.epoch(), self.resources(owner))?;
+        Ok(resources.into_iter().filter(|resource| resource.end_epoch > epoch).collect())
     }
 
     async fn extend_blob(&self, object: ObjectId, epochs: u32) -> Result<Extended, ChainError> {
@@ -167,6 +184,14 @@ impl ControlPlane for EvmChain {
 
     async fn delete_blob(&self, object: ObjectId) -> Result<TxHash, ChainError> {
         self.inner.delete_blob(object).await
+    }
+
+    async fn due_renewals(&self) -> Result<Vec<DueRenewal>, ChainError> {
+        self.inner.due_renewals().await
+    }
+
+    async fn renew_blob(&self, object: ObjectId) -> Result<Renewed, ChainError> {
+        self.inner.renew_blob(object).await
     }
 
     async fn available_until(&self, blob: &BlobId) -> Result<Option<Epoch>, ChainError> {

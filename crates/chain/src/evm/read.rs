@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{Constants, Inner, convert};
 use crate::{
-    Address, Balances, BlobObject, ChainError, ChainEvent, NetworkInfo, StorageResource,
+    Address, Balances, BlobObject, ChainError, ChainEvent, NetworkInfo,
     bindings::{Availability, Blobs, Committee as CommitteeContract, Epochs, FloeToken, Storage},
     follow,
     rpc::{Failure, block_tag},
@@ -27,7 +27,7 @@ const SEARCH_BLOCKS: u64 = 2_000;
 
 /// Which logs are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Search {
+pub(super) enum Search {
     /// The search ends where the first are found.
     Latest,
     All,
@@ -143,69 +143,29 @@ impl Inner {
 
     /// Found by the tokens that were ever moved to the account.
     pub(super) async fn owned_blobs(&self, owner: Address) -> Result<Vec<BlobObject>, ChainError> {
-        let tokens = self.tokens_moved_to(owner, self.config.contracts.blobs).await?;
-        self.objects_of(tokens, owner).await
+        let ids = self.tokens_of(self.config.contracts.blobs, owner).await?;
+        let found = self.blob_objects(ids.into_iter().map(|id| ObjectId::from_bytes(id.0))).await?;
+        Ok(found.into_iter().filter(|object| object.owner == owner).collect())
     }
 
-    /// Found by the registrations of the blob, so that an account may own any number of others.
-    pub(super) async fn owned_registrations(
+    /// Those of these registrations that there are, in order.
+    pub(super) async fn blob_objects(
         &self,
-        blob: &BlobId,
-        owner: Address,
+        ids: impl IntoIterator<Item = ObjectId>,
     ) -> Result<Vec<BlobObject>, ChainError> {
-        if !self.owns_any(owner, self.config.contracts.blobs).await? {
-            return Ok(Vec::new());
-        }
-        let topics = json!([follow::registered_topic(), B256::from(*blob.as_bytes())]);
-        let logs = self.search(self.config.contracts.blobs, &topics, Search::All).await?;
-        let ids = logs.iter().filter_map(|log| log.topics().get(2).copied()).collect();
-        self.objects_of(ids, owner).await
-    }
-
-    async fn objects_of(&self, ids: BTreeSet<B256>, owner: Address) -> Result<Vec<BlobObject>, ChainError> {
-        let objects = stream::iter(ids.into_iter().map(|id| self.blob_object(ObjectId::from_bytes(id.0))));
+        let objects = stream::iter(ids.into_iter().map(|id| self.blob_object(id)));
         let found: Vec<Option<BlobObject>> = objects.buffered(OBJECTS_AT_ONCE).try_collect().await?;
-        Ok(found.into_iter().flatten().filter(|object| object.owner == owner).collect())
-    }
-
-    /// Storage resources that an account owns, found as [`owned_blobs`](Self::owned_blobs) are.
-    pub(super) async fn owned_storage(&self, owner: Address) -> Result<Vec<StorageResource>, ChainError> {
-        if !self.owns_any(owner, self.config.contracts.storage).await? {
-            return Ok(Vec::new());
-        }
-        let (epoch, tokens) =
-            tokio::try_join!(self.epoch(), self.tokens_moved_to(owner, self.config.contracts.storage))?;
-        let resources = stream::iter(tokens.into_iter().map(|id| self.storage_resource(id, owner)));
-        let found: Vec<Option<StorageResource>> = resources.buffered(OBJECTS_AT_ONCE).try_collect().await?;
-        Ok(found.into_iter().flatten().filter(|resource| resource.end_epoch > epoch).collect())
-    }
-
-    /// A resource that this account owns now.
-    async fn storage_resource(&self, id: B256, owner: Address) -> Result<Option<StorageResource>, ChainError> {
-        let (storage, token) = (self.config.contracts.storage, U256::from_be_bytes(id.0));
-        match self.rpc.call("ownerOf", storage, &Storage::ownerOfCall { tokenId: token }).await {
-            Ok(now) if Address::from_evm(now) == owner => {}
-            Ok(_) => return Ok(None),
-            Err(ChainError::Reverted { name, .. }) if name == "ERC721NonexistentToken" => return Ok(None),
-            Err(error) => return Err(error),
-        }
-        let found = self.rpc.call("resource", storage, &Storage::resourceCall { resourceId: token }).await?;
-        Ok(Some(StorageResource {
-            id: ObjectId::from_bytes(id.0),
-            start_epoch: Epoch(found.start),
-            end_epoch: Epoch(found.end),
-            size: found.size,
-        }))
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// Whether an account owns tokens of a contract; spares a search where it has none.
-    async fn owns_any(&self, owner: Address, contract: Address) -> Result<bool, ChainError> {
+    pub(super) async fn owns_any(&self, owner: Address, contract: Address) -> Result<bool, ChainError> {
         let call = Storage::balanceOfCall { owner: owner.evm() };
         Ok(!self.rpc.call("balanceOf", contract, &call).await?.is_zero())
     }
 
-    /// Tokens of a contract that were ever moved to the account.
-    async fn tokens_moved_to(&self, owner: Address, contract: Address) -> Result<BTreeSet<B256>, ChainError> {
+    /// Tokens of a contract that an account has ever received, in the order of their numbers.
+    pub(super) async fn tokens_of(&self, contract: Address, owner: Address) -> Result<BTreeSet<B256>, ChainError> {
         let topics = json!([follow::transfer_topic(), null, owner.evm().into_word()]);
         let logs = self.search(contract, &topics, Search::All).await?;
         Ok(logs.iter().filter_map(|log| log.topics().get(3).copied()).collect())
@@ -213,9 +173,20 @@ impl Inner {
 
     /// Logs of a contract. Searches all blocks at once, or, where the endpoint refuses that, piece by piece from
     /// the newest.
-    async fn search(&self, contract: Address, topics: &Value, what: Search) -> Result<Vec<Log>, ChainError> {
+    pub(super) async fn search(&self, contract: Address, topics: &Value, what: Search) -> Result<Vec<Log>, ChainError> {
+        self.search_from(0, contract, topics, what).await
+    }
+
+    /// The same in blocks from a number on.
+    pub(super) async fn search_from(
+        &self,
+        first: u64,
+        contract: Address,
+        topics: &Value,
+        what: Search,
+    ) -> Result<Vec<Log>, ChainError> {
         let head: U64 = self.rpc.get("eth_blockNumber", json!([])).await?;
-        let (first, head) = (self.config.contracts.first_block, head.to::<u64>());
+        let (first, head) = (self.config.contracts.first_block.max(first), head.to::<u64>());
         let (mut end, mut blocks) = (head, u64::MAX);
         let mut found = Vec::new();
         loop {
@@ -245,13 +216,17 @@ impl Inner {
     }
 
     pub(super) async fn balances(&self) -> Result<Balances, ChainError> {
-        let sender = self.sender()?;
-        let call = FloeToken::balanceOfCall { account: sender.address().evm() };
+        self.balances_of(self.sender()?.address()).await
+    }
+
+    pub(super) async fn balances_of(&self, account: Address) -> Result<Balances, ChainError> {
+        let call = FloeToken::balanceOfCall { account: account.evm() };
         let (native, payment, floe) = tokio::try_join!(
-            sender.native_balance(),
+            self.rpc.get::<U256>("eth_getBalance", json!([account.evm(), "latest"])),
             self.rpc.call("balanceOf", self.config.contracts.payment_token, &call),
             self.rpc.call("balanceOf", self.config.contracts.floe_token, &call),
         )?;
-        Ok(Balances { native, payment: crate::revert::clamp(payment), floe: crate::revert::clamp(floe) })
+        let [native, payment, floe] = [native, payment, floe].map(crate::revert::clamp);
+        Ok(Balances { native, payment, floe })
     }
 }

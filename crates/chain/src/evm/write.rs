@@ -21,7 +21,7 @@ const REGISTRATIONS_AT_ONCE: usize = 64;
 const AMPLE: U256 = U256::from_limbs([0, 0, 1, 0]);
 
 /// What may be taken where a sum was quoted: prices rise by a quarter at most when an epoch begins in between.
-fn with_margin(quoted: U256) -> U256 {
+pub(super) fn with_margin(quoted: U256) -> U256 {
     quoted.saturating_add(quoted / U256::from(4)).saturating_add(U256::from(1))
 }
 
@@ -150,7 +150,7 @@ impl Inner {
 
     /// Lets the storage contract take what registrations cost, once and for all: it takes what the caller owes and has
     /// agreed to, and nothing else.
-    async fn ensure_allowance(&self) -> Result<(), ChainError> {
+    pub(super) async fn ensure_allowance(&self) -> Result<(), ChainError> {
         if self.allowance.ample.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -238,14 +238,14 @@ impl Inner {
         self.send(&call).await.map(|mined| mined.tx)
     }
 
-    async fn encoded_length(&self, size: u64) -> Result<u64, ChainError> {
+    pub(super) async fn encoded_length(&self, size: u64) -> Result<u64, ChainError> {
         let params = self.constants().await?.params;
         params
             .encoded_length(size)
             .map_err(|e| ChainError::BadAnswer { method: "encodedLength", detail: e.to_string() })
     }
 
-    fn blobs_call(&self, call: &impl alloy::sol_types::SolCall) -> Call {
+    pub(super) fn blobs_call(&self, call: &impl alloy::sol_types::SolCall) -> Call {
         Call::contract(self.config.contracts.blobs, call)
     }
 

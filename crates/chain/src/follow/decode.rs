@@ -88,11 +88,6 @@ pub(crate) fn transfer_topic() -> B256 {
     Blobs::Transfer::SIGNATURE_HASH
 }
 
-/// Topic by which registrations of a blob are found.
-pub(crate) fn registered_topic() -> B256 {
-    Blobs::BlobRegistered::SIGNATURE_HASH
-}
-
 /// Topic by which certificates of a blob are found.
 pub(crate) fn certified_topic() -> B256 {
     Blobs::BlobCertified::SIGNATURE_HASH

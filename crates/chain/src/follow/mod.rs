@@ -21,7 +21,7 @@ use alloy::{
 use futures::stream;
 use serde_json::{Value, json};
 
-pub(crate) use self::decode::{certified_topic, decode, registered_topic, transfer_topic};
+pub(crate) use self::decode::{certified_topic, decode, transfer_topic};
 use self::{
     decode::decode_logs,
     history::History,

@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 use alloy::{
     consensus::{SignableTransaction as _, TxEip1559},
     eips::eip2718::Encodable2718 as _,
-    primitives::{B256, Bytes, TxKind, U64, U256},
+    primitives::{B256, Bytes, Signature, TxKind, U64, U256},
 };
 use serde_json::{Value, json};
 
@@ -190,6 +190,11 @@ impl Sender {
     pub(crate) async fn native_balance(&self) -> Result<u128, ChainError> {
         let params = json!([self.address().evm(), "latest"]);
         self.rpc.get::<U256>("eth_getBalance", params).await.map(revert::clamp)
+    }
+
+    /// Signs a hash that is no transaction's, such as that of an EIP-712 message.
+    pub(crate) fn sign_hash(&self, hash: &B256) -> Result<Signature, ChainError> {
+        self.wallet.sign(hash)
     }
 
     async fn is_known(&self, hash: B256) -> bool {

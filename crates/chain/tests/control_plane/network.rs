@@ -8,7 +8,7 @@ use floe_chain::{
     deploy::{self, DeployOptions, NewNode},
 };
 use floe_protocol::{
-    BlobId, Certificate, ConfirmationCollector, EncodingType, NodeId,
+    BlobId, Certificate, ConfirmationCollector, EncodingType, Epoch, NodeId,
     bls::SecretKey,
     message::{Message as _, Persistence, StorageConfirmation},
 };
@@ -75,6 +75,20 @@ impl Network {
         for step in [EpochStep::CommitteeSelected, EpochStep::EpochBegun] {
             self.chain.increase_time(OPTIONS.epoch_duration_secs / 2).await;
             assert_eq!(control.advance_epoch_if_due().await.unwrap(), Some(step));
+        }
+    }
+
+    /// Lets half an epoch pass, after which the next committee is selected.
+    pub(super) async fn select_next(&self, control: &EvmChain) {
+        self.chain.increase_time(OPTIONS.epoch_duration_secs / 2).await;
+        assert_eq!(control.advance_epoch_if_due().await.unwrap(), Some(EpochStep::CommitteeSelected));
+    }
+
+    /// The nodes report that they have what is theirs, as many as it takes.
+    pub(super) async fn report_all(&self, epoch: Epoch) {
+        for member in 1..=3 {
+            let node = self.connect_as(Some(wallet(member))).await;
+            assert!(node.report_synced(epoch).await.unwrap());
         }
     }
 

@@ -1,31 +1,41 @@
 //! What can be typed.
 
 mod bench;
+mod blobs;
 mod chain;
 mod devnet;
+mod epoch;
 mod gateway;
 mod info;
 mod memory;
+mod money;
 mod node;
 mod read;
+mod stake;
 mod store;
 mod values;
+mod vote;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
-    bench::{BenchAction, BenchArgs, BenchCodeArgs},
+    bench::{BenchAction, BenchArgs},
+    blobs::{BurnArgs, DeleteArgs, ExtendArgs, FundArgs, ListBlobsArgs, RenewArgs, RenewalArgs, ShareArgs},
     chain::{ChainArgs, Rules},
     devnet::{DevnetAction, DevnetArgs},
+    epoch::{CommitteeArgs, EpochAction, EpochArgs, EpochToReach},
     gateway::GatewayArgs,
     info::{InfoArgs, InfoPart},
     memory::MemoryArgs,
-    node::{KeyType, NodeAction, NodeArgs},
+    money::{BalanceArgs, PriceArgs, ResourcesAction, ResourcesArgs},
+    node::{KeyType, NodeAction, NodeArgs, RegisterNodeArgs},
     read::{BlobIdArgs, BlobStatusArgs, ReadArgs},
+    stake::{ClaimArgs, StakeAction, StakeArgs, StakeListArgs, UnstakeArgs, WithdrawArgs},
     store::StoreArgs,
-    values::Epochs,
+    values::{Amount, BlobRef, Epochs},
+    vote::{VoteAction, VoteArgs, VoterArgs},
 };
 
 /// Floe: blobs on independent storage nodes, certified on a blockchain.
@@ -73,7 +83,51 @@ pub(crate) enum Command {
     BlobStatus(BlobStatusArgs),
     /// Show the network: epoch, sizes, prices, committee
     Info(InfoArgs),
-    /// Run a storage node
+    /// List the blobs that an account owns
+    ListBlobs(ListBlobsArgs),
+    /// Pay for more epochs of a blob
+    Extend(ExtendArgs),
+    /// Delete blobs that were stored as deletable
+    Delete(DeleteArgs),
+    /// Give a blob to everyone
+    Share(ShareArgs),
+    /// Put money into a blob, from which it renews itself
+    #[command(alias = "fund-shared-blob")]
+    Fund(FundArgs),
+    /// Renew blobs from their own funds, for the rewards
+    Renew(RenewArgs),
+    /// Give registrations up: clear those that have ended
+    #[command(alias = "burn-blobs")]
+    Burn(BurnArgs),
+    /// Show, buy, cut, join and pass on storage resources
+    #[command(alias = "resource")]
+    Resources(ResourcesArgs),
+    /// Say what storing costs
+    Price(PriceArgs),
+    /// Show what an account holds: coins, tokens, stake, rewards
+    Balance(BalanceArgs),
+    /// Stake FLOE with nodes, and list positions
+    Stake(StakeArgs),
+    /// Take stake back
+    #[command(alias = "request-withdraw-stake")]
+    Unstake(UnstakeArgs),
+    /// Pay out stake that has left
+    #[command(alias = "withdraw-stake")]
+    Withdraw(WithdrawArgs),
+    /// Pay out what stake has earned
+    Claim(ClaimArgs),
+    /// Vote, as a node: on prices and capacity, upgrades, parameters, slashing
+    Vote(VoteArgs),
+    /// Show the committee: nodes, shards, stake
+    Committee(CommitteeArgs),
+    /// Show the clock, wait for an epoch, or take the clock's next step
+    Epoch(EpochArgs),
+    /// Begin epoch 1 of a network that was deployed; its deployer may, once
+    Launch,
+    /// Register a storage node from its key files
+    RegisterNode(RegisterNodeArgs),
+    /// Run and look after a storage node
+    #[command(alias = "node-admin")]
     Node(NodeArgs),
     /// Run a gateway: HTTP for applications
     Gateway(GatewayArgs),
@@ -109,5 +163,34 @@ mod tests {
         assert!(cli.global.json);
         assert!(matches!(cli.command, Command::Read(args) if args.blob_id == id));
         Cli::try_parse_from(["floe", "blob-status", "--blob-id", id]).unwrap();
+    }
+
+    #[test]
+    fn groups_leave_the_other_options_alone() {
+        for good in [
+            &["floe", "burn", "--all-expired", "--yes"][..],
+            &["floe", "burn", "1", "2", "-y"],
+            &["floe", "price", "--size", "1MiB", "--epochs", "3"],
+            &["floe", "extend", "1", "--epochs-extended", "3", "--shared"],
+            &["floe", "stake", "list", "--staked-only"],
+            &["floe", "stake", "--node", "1", "2", "--amount", "3", "4.5"],
+            &["floe", "delete", "--file", "a", "b", "--yes"],
+            &["floe", "delete", "-O3DCvJe-1spgyze6G_HxQh0gqtOYmxK9VKPcmt4cQA", "--yes"],
+            &["floe", "delete", "--yes", "12", "--json"],
+            &["floe", "vote", "slash", "--node", "1", "--of", "2", "--part", "5%"],
+            &["floe", "fund-shared-blob", "--shared-blob-obj-id", "1", "--amount", "2"],
+        ] {
+            Cli::try_parse_from(good).unwrap_or_else(|e| panic!("{good:?}: {e}"));
+        }
+        for bad in [
+            &["floe", "burn", "1", "--all"][..],
+            &["floe", "extend", "1", "--epochs", "1", "--end-epoch", "5"],
+            &["floe", "delete"],
+            &["floe", "stake", "--amount", "3"],
+            &["floe", "committee", "--next", "--previous"],
+            &["floe", "fund", "1", "--amount", "1", "--withdraw", "1"],
+        ] {
+            assert!(Cli::try_parse_from(bad).is_err(), "{bad:?}");
+        }
     }
 }

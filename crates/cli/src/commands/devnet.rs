@@ -98,6 +98,8 @@ Try, in another shell:
   curl -T README.md \"{gateway}/v1/blobs?epochs=5\"
   curl {gateway}/v1/blobs/{id}
   floe info
+  floe stake --node 1 --amount 1000    # and later: floe stake list, floe claim --all
+  floe fund OBJECT_ID --amount 1       # a blob that holds money renews itself
   kill -9 {pids}       # a third of the network may go: blobs are still read and stored
   floe devnet restart-node {last}
 

@@ -14,7 +14,7 @@ use floe_protocol::{NodeId, bls};
 use floe_store::{RealDisk, Store, StoreOptions};
 use tokio_util::sync::CancellationToken;
 
-use super::{chain::bind, shutdown_signal};
+use super::{chain::bind, node_upkeep, shutdown_signal};
 use crate::{
     args::{Global, KeyType, NodeAction, NodeArgs},
     error::CliError,
@@ -30,11 +30,17 @@ pub(crate) async fn run(global: &Global, args: NodeArgs) -> Result<(), CliError>
             serve(config, managed).await
         }
         NodeAction::KeyGen { key_type, out } => key_gen(global, key_type, &out),
+        upkeep => node_upkeep::run(global, upkeep).await,
     }
 }
 
 async fn serve(config: &Path, managed: bool) -> Result<(), CliError> {
     let file = load_node(config)?;
+    if file.node_id == 0 {
+        let message = format!("{}: this node has no number yet", config.display());
+        let advice = "Register it: floe register-node --node-config FILE --name NAME --public-url URL";
+        return Err(CliError { advice: Some(advice), ..CliError::usage("NODE-NOT-REGISTERED", message) });
+    }
     let shutdown = shutdown_signal()?;
     if managed {
         cancel_with_stdin(shutdown.clone());
@@ -59,7 +65,7 @@ async fn serve(config: &Path, managed: bool) -> Result<(), CliError> {
     let node_id = NodeId::from_number(file.node_id);
     let chain = EvmChain::connect(file.chain.clone(), Some(account.clone())).await?;
     announce(&chain, &account, node_id, &url).await?;
-    announce_key(&chain, &account, node_id, &keys).await?;
+    announce_key(&chain, node_id, &keys).await?;
     if managed {
         // The parent may be gone already; then standard input is closed too, and this process ends in order.
         let _ = writeln!(io::stdout(), "{url}");
@@ -81,9 +87,10 @@ async fn announce(chain: &EvmChain, account: &Wallet, id: NodeId, url: &str) -> 
 }
 
 /// Makes sure that the registry knows the node by one of these keys, and that it knows the next one.
-async fn announce_key(chain: &EvmChain, account: &Wallet, id: NodeId, keys: &NodeKeys) -> Result<(), CliError> {
-    let config = chain.config();
-    let known = deploy::node_keys(&config.rpc_url, &config.contracts, id).await?;
+async fn announce_key(chain: &EvmChain, id: NodeId, keys: &NodeKeys) -> Result<(), CliError> {
+    let Some(known) = chain.node(id).await? else {
+        return Err(CliError::usage("NODE-UNKNOWN", format!("the chain knows no node {id}: register it first")));
+    };
     let is = |key: &bls::SecretKey, known: &[u8]| key.public_key().to_bytes()[..] == *known;
     let next = keys.next_protocol.as_ref();
     // The registry has the next committee's key as soon as that is selected; until then the old one signs.
@@ -92,21 +99,21 @@ async fn announce_key(chain: &EvmChain, account: &Wallet, id: NodeId, keys: &Nod
         Some(member.public_key.to_bytes())
     });
     let mine = |known: &[u8]| is(&keys.protocol, known) || next.is_some_and(|next| is(next, known));
-    if !mine(&known.current) && !seated.is_some_and(|seated| mine(&seated)) {
+    if !mine(&known.public_key) && !seated.is_some_and(|seated| mine(&seated)) {
         let message = format!("the chain knows node {id} by another key than those that are configured");
         let advice = "Name the key file that the node was registered with; after a rotation, the next one as well.";
         return Err(CliError { advice: Some(advice), ..CliError::usage("NODE-WRONG-KEY", message) });
     }
     let Some(next) = next else { return Ok(()) };
-    if is(next, &known.current) || known.next.as_deref().is_some_and(|known| is(next, known)) {
+    if is(next, &known.public_key) || known.next_public_key.as_deref().is_some_and(|known| is(next, known)) {
         return Ok(());
     }
-    deploy::announce_next_key(&config.rpc_url, &config.contracts, account, id, next).await?;
+    chain.announce_key(id, next).await?;
     tracing::info!(node = %id, "the next key is announced: it counts from the next committee on that is selected");
     Ok(())
 }
 
-fn protocol_key(path: &Path) -> Result<bls::SecretKey, CliError> {
+pub(super) fn protocol_key(path: &Path) -> Result<bls::SecretKey, CliError> {
     let bad = |why: String| CliError::usage("NODE-BAD-KEY", format!("{}: {why}", path.display()));
     let text = fs::read_to_string(path).map_err(|e| bad(e.to_string()))?;
     bls::SecretKey::from_key_file(text.trim()).map_err(|e| bad(e.to_string()))

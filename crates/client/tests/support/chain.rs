@@ -371,6 +371,14 @@ impl ControlPlane for MemoryChain {
         Ok(TxHash::from_bytes([6; 32]))
     }
 
+    async fn due_renewals(&self) -> Result<Vec<floe_chain::DueRenewal>, ChainError> {
+        Ok(Vec::new())
+    }
+
+    async fn renew_blob(&self, _: ObjectId) -> Result<floe_chain::Renewed, ChainError> {
+        Err(ChainError::NoWallet)
+    }
+
     async fn available_until(&self, blob: &BlobId) -> Result<Option<Epoch>, ChainError> {
         Ok(self.up()?.end_of(blob))
     }

@@ -223,6 +223,14 @@ impl ControlPlane for Handle {
         Err(ChainError::NoWallet)
     }
 
+    async fn due_renewals(&self) -> Result<Vec<floe_chain::DueRenewal>, ChainError> {
+        Ok(Vec::new())
+    }
+
+    async fn renew_blob(&self, _: ObjectId) -> Result<floe_chain::Renewed, ChainError> {
+        Err(ChainError::NoWallet)
+    }
+
     async fn available_until(&self, _: &BlobId) -> Result<Option<Epoch>, ChainError> {
         Ok(None)
     }

@@ -25,6 +25,8 @@ const MAX_EPOCHS_AHEAD: u32 = 53;
 const NODE_STAKE: u128 = 1_000_000 * 10u128.pow(18);
 /// Native coin for the fees of each node: 10 coins of 18 decimals.
 const NODE_COINS: u128 = 10 * 10u128.pow(18);
+/// FLOE for the client to stake: too little to move shards of nodes that hold as many as each other.
+const CLIENT_FLOE: u128 = 50_000 * 10u128.pow(18);
 /// Test money for the client and for the gateway: a million coins of six decimals.
 const TEST_MONEY: u128 = 1_000_000 * 10u128.pow(6);
 
@@ -94,6 +96,7 @@ pub(super) async fn create(layout: &Layout, plan: &Plan, chain: SocketAddr) -> R
     for payer in [client.address(), gateway.address()] {
         deploy::mint_test_money(&chain.url, &contracts, &owner, payer, TEST_MONEY).await?;
     }
+    deploy::send_floe(&chain.url, &contracts, &owner, client.address(), CLIENT_FLOE).await?;
 
     let mut nodes = Vec::with_capacity(plan.nodes.into());
     let mut ids = Vec::with_capacity(plan.nodes.into());

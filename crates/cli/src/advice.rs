@@ -36,7 +36,7 @@ fn of_refusal(name: &str) -> Option<&'static str> {
         "NotDeletable" => {
             "It was stored as permanent: it stays until its end. `floe burn` gives up the control over it."
         }
-        "Deletable" => "Only permanent blobs can be shared: its owner could delete this one.",
+        "Deletable" => "Only permanent blobs can be shared (floe store --permanent): its owner could delete this one.",
         "RenewalNotDue" => "A blob is renewed in its last epochs; there is nothing to do before.",
         "FundTooSmall" => "Put more in: floe fund OBJECT --amount AMOUNT.",
         "NotExpired" => "Its fund serves the blob until its end.",

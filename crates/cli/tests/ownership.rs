@@ -27,7 +27,7 @@ fn store(network: &Network, seed: u64, more: &[&str]) -> (String, String) {
 #[test]
 fn a_blob_is_extended_shared_funded_and_renews_itself() {
     let network = Network::start(5, 10, &["--epoch-duration", "6s"]);
-    let (blob, object) = store(&network, 1, &["--epochs", "12"]);
+    let (blob, object) = store(&network, 1, &["--epochs", "12", "--permanent"]);
     let listed = network.json(&["list-blobs"]);
     let of = |listed: &Value| listed.as_array().unwrap().iter().find(|o| o["id"] == object.as_str()).cloned();
     let known = of(&listed).expect("it is listed");
@@ -47,7 +47,7 @@ fn a_blob_is_extended_shared_funded_and_renews_itself() {
     assert_eq!(failure(&network.floe(&["extend", &object])).0, 2, "for how long?");
 
     // A blob for a few epochs, with money of its own.
-    let (_, short) = store(&network, 2, &["--epochs", "3"]);
+    let (_, short) = store(&network, 2, &["--epochs", "3", "--permanent"]);
     let shared = network.json(&["share", &short, "--amount", "0.01", "--reward", "0.0001", "--renewal-epochs", "2"]);
     assert_eq!((shared["sharedBlobObjectId"].as_str(), &shared["balance"]), (Some(short.as_str()), &"10000".into()));
     assert!(!network.json(&["list-blobs"]).as_array().unwrap().iter().any(|o| o["id"] == short.as_str()));
@@ -84,6 +84,51 @@ fn a_blob_is_extended_shared_funded_and_renews_itself() {
     assert!(of(&network.json(&["list-blobs", "--include-expired"])).is_none());
     let (code, error) = failure(&network.floe(&["share", &object]));
     assert!(code == 3 && error.contains("CLI-NO-OBJECT"), "{code} {error}");
+}
+
+#[test]
+fn deletable_blobs_are_deleted_by_file_blob_or_object_and_the_rest_is_told() {
+    let network = Network::start(4, 10, &[]);
+    let file = network.file(&noise(20_000, 3));
+    let save = |more: &[&str]| {
+        let result = network.json(&[&["store", text(&file), "--epochs", "5"], more].concat());
+        let object = &result[0]["blobStoreResult"]["newlyCreated"]["blobObject"];
+        (object["blobId"].as_str().unwrap().to_owned(), object["id"].as_str().unwrap().to_owned())
+    };
+    let (blob, first) = save(&[]);
+    let (_, second) = save(&["--force", "--ignore-resources"]);
+    assert_ne!(first, second);
+    let (code, error) = failure(&network.floe(&["delete", &blob]));
+    assert!(code == 2 && error.contains("CLI-NOT-CONFIRMED") && error.contains("--yes"), "{code} {error}");
+
+    let deleted = network.json(&["delete", &first, "--yes"]);
+    assert_eq!(deleted[0]["deletedBlobs"][0]["id"], first.as_str());
+    let counts = &deleted[0]["postDeletionStatus"]["deletable"]["deletableCounts"];
+    assert_eq!(
+        (counts["count_deletable_total"].as_u64(), counts["count_deletable_certified"].as_u64()),
+        (Some(1), Some(1))
+    );
+    assert_eq!(network.read(&blob), noise(20_000, 3), "the other registration keeps it");
+    let resources = network.json(&["resources"]);
+    assert_eq!(resources["resources"].as_array().unwrap().len(), 1, "its storage came back: {resources}");
+
+    let deleted = network.json(&["delete", "--file", text(&file), "--yes"]);
+    assert_eq!(deleted[0]["blobIdentity"]["blobId"], blob.as_str());
+    assert_eq!(
+        (&deleted[0]["deletedBlobs"][0]["id"], &deleted[0]["postDeletionStatus"]),
+        (&second.as_str().into(), &"nonexistent".into())
+    );
+    let (code, error) = failure(&network.floe(&["delete", &blob, "--yes"]));
+    assert!(code == 3 && error.contains("CLI-NO-OBJECT"), "{code} {error}");
+
+    let (permanent, object) = store(&network, 4, &["--epochs", "5", "--permanent"]);
+    let (code, error) = failure(&network.floe(&["delete", &permanent, "--yes"]));
+    assert!(code == 3 && error.contains("permanent"), "{code} {error}");
+    let (code, error) = failure(&network.floe(&["delete", &object, "--yes"]));
+    assert!(code == 1 && error.contains("NotDeletable"), "{code} {error}");
+    let (_, kept) = store(&network, 5, &["--epochs", "5"]);
+    let (code, error) = failure(&network.floe(&["share", &kept]));
+    assert!(code == 1 && error.contains("--permanent"), "{code} {error}");
 }
 
 #[test]

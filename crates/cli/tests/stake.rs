@@ -157,6 +157,8 @@ fn a_node_joins_from_its_key_files_and_is_looked_after() {
     let new_key = network.path("next.key");
     network.json(&["node", "key-gen", "--key-type", "protocol", "--out", text(&new_key)]);
     network.json(&["node", "rotate-key", "--config", config, "--next-key-file", text(&new_key)]);
+    let written = std::fs::read_to_string(config).unwrap();
+    assert!(written.contains("next_protocol_key_file") && written.contains("next.key"), "{written}");
     let shown = network.json(&["node", "show", "6"]);
     assert_eq!((&shown["name"], &shown["networkAddress"]), (&"better".into(), &"http://127.0.0.1:2".into()));
     assert_eq!(shown["nextCommissionRate"]["rate"].as_u64(), Some(1_000));

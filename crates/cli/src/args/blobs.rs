@@ -132,6 +132,9 @@ pub(crate) struct FundArgs {
     /// Money to take out of it; its owner may
     #[arg(long, value_name = "AMOUNT", conflicts_with = "amount")]
     pub(crate) withdraw: Option<Amount>,
+    /// Pay what is left in the fund of a shared blob that has ended to the nodes; anyone may
+    #[arg(long, conflicts_with_all = ["amount", "withdraw"])]
+    pub(crate) sweep: bool,
     #[command(flatten)]
     pub(crate) renewal: RenewalArgs,
 }

@@ -74,7 +74,8 @@ pub(crate) enum NodeAction {
     /// Name the account that votes in the governance; who does so now may
     #[command(alias = "set-governance-authorized")]
     SetGovernanceAuthority(AuthorityArgs),
-    /// Announce the key that the node will sign with, from the next committee on that it is selected for
+    /// Announce the key that the node will sign with, from the next committee on that it is selected for, and write it into
+    /// the configuration that --config names; the node has to be restarted within the epoch
     RotateKey {
         /// File with the new BLS key (`floe node key-gen --key-type protocol` makes one)
         #[arg(long, value_name = "FILE")]

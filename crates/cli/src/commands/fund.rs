@@ -26,6 +26,9 @@ pub(crate) async fn run(global: &Global, args: FundArgs) -> Result<(), CliError>
     if let Some(amount) = withdraw {
         session.chain.withdraw_fund(id, amount, session.account()?).await?;
     }
+    if args.sweep {
+        session.chain.sweep_fund(id).await?;
+    }
     let fund = session.chain.blob_fund(id).await?;
     let value = json!({
         "objectId": id,
@@ -39,6 +42,7 @@ pub(crate) async fn run(global: &Global, args: FundArgs) -> Result<(), CliError>
         let head = match (amount, withdraw) {
             (Some(amount), _) => format!("Success: {} paid into object {}", payment.show(amount), object_number(id)),
             (_, Some(amount)) => format!("Success: {} taken out of object {}", payment.show(amount), object_number(id)),
+            _ if args.sweep => format!("Success: the fund of object {} is paid to the nodes", object_number(id)),
             _ => format!("Object {}", object_number(id)),
         };
         format!("{head}\n{}", describe(&session, &object, &fund))

@@ -1,6 +1,9 @@
 //! `floe node show`, `update`, `commission` and the like: what an operator does for a registered node.
 
+use std::path::Path;
+
 use floe_chain::NodeInfo;
+use floe_config::{load_node, set_keys};
 use floe_protocol::NodeId;
 use serde_json::{Value, json};
 
@@ -61,14 +64,33 @@ pub(crate) async fn run(global: &Global, action: NodeAction) -> Result<(), CliEr
             let value = json!({"nodeId": node.to_string(), "governanceAuthority": args.address, "txDigest": tx});
             done(&session, &value, node, &format!("is spoken for in the governance by {}", args.address))
         }
-        NodeAction::RotateKey { next_key_file } => {
-            let key = protocol_key(&next_key_file)?;
-            let (session, node) = Session::of_node(global, None).await?;
-            let tx = session.chain.announce_key(node, &key).await?;
-            let value = json!({"nodeId": node.to_string(), "nextEpochPublicKey": key.public_key(), "txDigest": tx});
-            done(&session, &value, node, "signs with the new key from the next committee on that it is selected for")
-        }
+        NodeAction::RotateKey { next_key_file } => rotate_key(global, &next_key_file).await,
     }
+}
+
+/// The configuration names the key before the chain does: a node that starts in between announces it itself.
+async fn rotate_key(global: &Global, path: &Path) -> Result<(), CliError> {
+    let key = protocol_key(path)?;
+    let (session, node) = Session::of_node(global, None).await?;
+    let config = global.config.as_deref().filter(|config| load_node(config).is_ok());
+    if let Some(config) = config {
+        let path = std::path::absolute(path)?.display().to_string();
+        let quoted = serde_json::to_string(&path).map_err(|e| CliError::new("CLI-JSON", 1, e.to_string()))?;
+        set_keys(config, &[("next_protocol_key_file", quoted)])?;
+    }
+    let tx = session.chain.announce_key(node, &key).await?;
+    let value = json!({
+        "nodeId": node.to_string(),
+        "nextEpochPublicKey": key.public_key(),
+        "config": config.map(|config| config.display().to_string()),
+        "txDigest": tx,
+    });
+    let what = match config {
+        Some(_) => "has the new key in its configuration",
+        None => "has to have the new key in its configuration (next_protocol_key_file)",
+    };
+    let when = "restart it in this epoch: it signs with the new key from the next committee on that it is selected for";
+    done(&session, &value, node, &format!("{what}; {when}"))
 }
 
 fn done(session: &Session, value: &Value, node: NodeId, what: &str) -> Result<(), CliError> {

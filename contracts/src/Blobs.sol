@@ -96,12 +96,10 @@ contract Blobs is BlobFunds {
         uint256 count = objectIds.length;
         if (count == 0) revert EmptyBatch();
         uint32 epoch = availability.currentEpoch();
-        Entry[] memory entries = new Entry[](count);
         bytes32[] memory list = new bytes32[](2 * count);
         for (uint256 i = 0; i < count; ++i) {
             Entry memory entry = _entry(objectIds[i]);
             _requireUnexpired(entry, epoch);
-            entries[i] = entry;
             list[2 * i] = _blobId(objectIds[i]);
             if (entry.record.deletable) list[2 * i + 1] = bytes32(objectIds[i]);
         }
@@ -113,7 +111,8 @@ contract Blobs is BlobFunds {
         );
         committee.requireQuorum(message, signers, signature);
         for (uint256 i = 0; i < count; ++i) {
-            Entry memory entry = entries[i];
+            // Read again: an object that is listed twice is certified once.
+            Entry memory entry = _entry(objectIds[i]);
             if (entry.record.certifiedEpoch == 0) _certified(entry, list[2 * i], epoch);
         }
     }

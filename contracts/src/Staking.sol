@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {ERC20Burnable} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Burnable.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {Committee} from "./Committee.sol";
@@ -364,7 +365,8 @@ contract Staking is Governed, StakingErrors {
         uint256 all = uint256(nShards) * WHOLE_BPS;
         uint256 rate = newEpoch == 1 ? 0 : (total << 64) / all;
         _rewards[newEpoch] = _rewards[newEpoch - 1] + rate;
-        uint256 left = total - ((rate * (all - _withheld)) >> 64);
+        // Rounded up: a pool that is brought up to date after several epochs adds up what was not rounded in each.
+        uint256 left = total - Math.ceilDiv(rate * (all - _withheld), 1 << 64);
         carried = left.toUint128();
         (_clock.epoch, _clock.selected) = (newEpoch, false);
         emit RewardsShared(newEpoch, paid, left);

@@ -18,6 +18,7 @@ mod contracts {
     mod governance;
     mod invalidate;
     mod launch;
+    mod long_run;
     mod network;
     mod nodes;
     mod ownership;

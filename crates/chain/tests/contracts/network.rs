@@ -14,7 +14,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use floe_chain::{
-    Wallet,
+    ContractAddresses, Wallet,
     deploy::{self, DeployOptions},
 };
 
@@ -54,6 +54,7 @@ pub(super) struct TestNode {
 /// Contracts without nodes. `owner` is the funded account, which has all FLOE.
 pub(super) struct Deployment {
     pub(super) rpc_url: String,
+    pub(super) addresses: ContractAddresses,
     pub(super) owner: DynProvider,
     pub(super) owner_address: Address,
     pub(super) nodes_registry: Nodes::NodesInstance<DynProvider>,
@@ -124,6 +125,7 @@ impl Deployment {
         let of = |address: floe_chain::Address| Address::from(*address.as_bytes());
         let net = Self {
             rpc_url: chain.rpc_url.clone(),
+            addresses: at,
             owner_address: signer.address(),
             nodes_registry: Nodes::new(of(at.nodes), owner.clone()),
             committee: Committee::new(of(at.committee), owner.clone()),
@@ -170,6 +172,14 @@ impl Deployment {
     /// The clock as `signer` calls it.
     pub(super) fn epochs_as(&self, signer: &PrivateKeySigner) -> Epochs::EpochsInstance<DynProvider> {
         Epochs::new(*self.epochs.address(), provider(&self.rpc_url, signer))
+    }
+
+    /// Moves the chain's clock.
+    pub(super) async fn pass(&self, seconds: u64) {
+        for (method, params) in [("evm_increaseTime", json!([seconds])), ("evm_mine", json!([]))] {
+            let answer = rpc(&self.rpc_url, method, params).await;
+            assert!(answer["error"].is_null(), "{method}: {answer}");
+        }
     }
 
     /// Stakes whole FLOE of the owner with a node; gives the position's number.
@@ -330,13 +340,5 @@ impl Network {
         self.begin_next().await;
         self.sync().await;
         self.audit().await;
-    }
-
-    /// Moves the chain's clock.
-    pub(super) async fn pass(&self, seconds: u64) {
-        for (method, params) in [("evm_increaseTime", json!([seconds])), ("evm_mine", json!([]))] {
-            let answer = rpc(&self.rpc_url, method, params).await;
-            assert!(answer["error"].is_null(), "{method}: {answer}");
-        }
     }
 }

@@ -59,6 +59,13 @@ pub async fn chains() -> Vec<TestChain> {
     chains
 }
 
+/// A fresh embedded chain.
+pub async fn embedded_chain() -> TestChain {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let embedded = embedded::Embedded::start().await;
+    TestChain::new("embedded", embedded.port, Backend::Embedded(embedded))
+}
+
 impl TestChain {
     fn new(name: &'static str, port: u16, backend: Backend) -> Self {
         Self { name, rpc_url: format!("http://127.0.0.1:{port}"), ws_url: format!("ws://127.0.0.1:{port}"), backend }

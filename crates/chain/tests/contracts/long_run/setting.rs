@@ -198,7 +198,7 @@ impl Setting {
         root_hash[..8].copy_from_slice(&self.roots.to_le_bytes());
         let (size, encoding_type) = (10_000 * self.roots, EncodingType::Rs2);
         let blob_id = BlobId::from_root(encoding_type, size, &root_hash);
-        RegisterBlob { blob_id, root_hash, size, encoding_type, epochs_ahead, deletable }
+        RegisterBlob { blob_id, root_hash, size, encoding_type, epochs_ahead, deletable, owner: None }
     }
 
     /// Registers and certifies a blob of Alice; gives its place in the list.

@@ -1,5 +1,7 @@
 //! Errors as people see them: what happened, a stable code, what to do; and the exit code.
 
+use crate::session::{COIN, FLOE};
+
 /// Exit code: the command was not usable.
 pub(crate) const EXIT_USAGE: u8 = 2;
 /// Exit code: what was asked for does not exist.
@@ -56,13 +58,30 @@ impl From<floe_client::ClientError> for CliError {
 
 impl From<floe_chain::ChainError> for CliError {
     fn from(error: floe_chain::ChainError) -> Self {
+        use floe_chain::ChainError as E;
         let exit = match &error {
             error if error.is_retryable() => EXIT_UNAVAILABLE,
-            floe_chain::ChainError::Reverted { name, .. } if name.starts_with("Unknown") => EXIT_NOT_FOUND,
-            floe_chain::ChainError::InvalidArgument { .. } => EXIT_USAGE,
+            E::Reverted { name, .. } if name.starts_with("Unknown") => EXIT_NOT_FOUND,
+            E::InvalidArgument { .. } => EXIT_USAGE,
             _ => EXIT_OTHER,
         };
-        Self { advice: crate::advice::of(&error), ..Self::new(error.code(), exit, error.to_string()) }
+        let message = match &error {
+            // Coins and FLOE have decimals that are known here; of the payment token the smallest unit has to do.
+            E::InsufficientFunds { asset, account, needed, available } => {
+                let token = match asset.as_str() {
+                    "FLOE" => Some(FLOE),
+                    "the native coin" => Some(COIN),
+                    _ => None,
+                };
+                token.map(|token| {
+                    let (has, needs) = (token.show(*available), token.show(*needed));
+                    format!("account {account} has {has}, but {needs} are needed: fund the account")
+                })
+            }
+            _ => None,
+        };
+        let message = message.unwrap_or_else(|| error.to_string());
+        Self { advice: crate::advice::of(&error), ..Self::new(error.code(), exit, message) }
     }
 }
 

@@ -105,6 +105,11 @@ pub(crate) fn units(amount: u128) -> String {
     amount.to_string()
 }
 
+/// A number of epochs as people read it.
+pub(crate) fn epochs(count: u64) -> String {
+    if count == 1 { "1 epoch".to_owned() } else { format!("{count} epochs") }
+}
+
 /// A node as people type it.
 pub(crate) fn node_number(id: NodeId) -> String {
     id.to_number().map_or_else(|| id.to_string(), |number| number.to_string())

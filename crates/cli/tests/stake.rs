@@ -68,7 +68,8 @@ fn stake_earns_is_claimed_leaves_and_comes_back() {
     let (code, error) = failure(&network.floe(&["withdraw", &position]));
     assert!(code == 3 && error.contains("UnknownPosition") && error.contains("floe stake list"), "{code} {error}");
     let (code, error) = failure(&network.floe(&["stake", "--node", "1", "--amount", "50000"]));
-    assert!(code == 1 && error.contains("CHAIN-INSUFFICIENT-FUNDS") && error.contains("FLOE"), "{code} {error}");
+    assert!(code == 1 && error.contains("CHAIN-INSUFFICIENT-FUNDS"), "{code} {error}");
+    assert!(error.contains("has 49997.5 FLOE, but 50000 FLOE are needed"), "{error}");
     for bad in [&["stake", "--node", "1", "--amount", "1e3"][..], &["stake", "--amount", "1"], &["unstake"]] {
         assert_eq!(failure(&network.floe(bad)).0, 2, "{bad:?}");
     }

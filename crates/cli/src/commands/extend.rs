@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     args::{BlobRef, ExtendArgs, Global},
     error::{CliError, EXIT_NOT_FOUND},
-    session::{Session, object_number, units},
+    session::{Session, epochs, object_number, units},
 };
 
 pub(crate) async fn run(global: &Global, args: ExtendArgs) -> Result<(), CliError> {
@@ -21,8 +21,8 @@ pub(crate) async fn run(global: &Global, args: ExtendArgs) -> Result<(), CliErro
     let extended = match args.resource {
         Some(resource) => session.chain.extend_with_resource(object.object_id, resource).await?,
         None => {
-            let epochs = epochs_more(&session.info, &object, &args)?;
-            session.chain.extend_blob(object.object_id, epochs).await?
+            let more = epochs_more(&session.info, &object, &args)?;
+            session.chain.extend_blob(object.object_id, more).await?
         }
     };
     let more = extended.end_epoch.0.saturating_sub(object.end_epoch.0);
@@ -36,8 +36,9 @@ pub(crate) async fn run(global: &Global, args: ExtendArgs) -> Result<(), CliErro
     });
     session.output.result(&value, || {
         format!(
-            "Success: {} extended by {more} epochs\n  Object ID: {}\n  Cost:      {}\n  Expires:   at the start of epoch {}",
+            "Success: {} extended by {}\n  Object ID: {}\n  Cost:      {}\n  Expires:   at the start of epoch {}",
             object.blob_id,
+            epochs(more.into()),
             object_number(object.object_id),
             session.payment().show(extended.cost),
             extended.end_epoch
@@ -75,8 +76,8 @@ async fn chosen(session: &Session, blob: &BlobId, shared: bool) -> Result<BlobOb
 
 /// How many epochs more were asked for.
 fn epochs_more(info: &NetworkInfo, object: &BlobObject, args: &ExtendArgs) -> Result<u32, CliError> {
-    if let Some(epochs) = args.epochs {
-        return at_least_one(epochs);
+    if let Some(more) = args.epochs {
+        return at_least_one(more);
     }
     let end = match (args.end_epoch, args.earliest_expiry_time) {
         (Some(end), _) => Epoch(end),
@@ -93,10 +94,10 @@ fn epochs_more(info: &NetworkInfo, object: &BlobObject, args: &ExtendArgs) -> Re
     }
 }
 
-fn at_least_one(epochs: u32) -> Result<u32, CliError> {
-    match epochs {
+fn at_least_one(more: u32) -> Result<u32, CliError> {
+    match more {
         0 => Err(CliError::usage("CLI-BAD-EPOCHS", "at least one epoch is needed")),
-        _ => Ok(epochs),
+        _ => Ok(more),
     }
 }
 

@@ -9,7 +9,7 @@ use super::extend::existing;
 use crate::{
     args::{FundArgs, Global, RenewalArgs, ShareArgs},
     error::CliError,
-    session::{Session, object_number, units},
+    session::{Session, epochs, object_number, units},
 };
 
 pub(crate) async fn run(global: &Global, args: FundArgs) -> Result<(), CliError> {
@@ -88,14 +88,15 @@ fn describe(session: &Session, object: &BlobObject, fund: &BlobFund) -> String {
     let payment = session.payment();
     let each = fund.epochs.max(1);
     let mut text = format!(
-        "  Blob ID: {}\n  Expires: at the start of epoch {}\n  Fund:    {}\n  Renewal: {each} epochs at a time, for a reward of {}",
+        "  Blob ID: {}\n  Expires: at the start of epoch {}\n  Fund:    {}\n  Renewal: {} at a time, for a reward of {}",
         object.blob_id,
         object.end_epoch,
         payment.show(fund.balance),
+        epochs(each.into()),
         payment.show(fund.reward),
     );
-    if let Some(epochs) = epochs_left(session, object, fund) {
-        text += &format!("\n  Enough:  for about {epochs} epochs more at today's price");
+    if let Some(left) = epochs_left(session, object, fund) {
+        text += &format!("\n  Enough:  for about {left} epochs more at today's price");
     }
     text
 }

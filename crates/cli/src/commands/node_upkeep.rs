@@ -14,6 +14,7 @@ use super::{
 use crate::{
     args::{Global, NodeAction},
     error::{CliError, EXIT_NOT_FOUND},
+    output::size,
     session::{FLOE, Session, node_number, units},
 };
 
@@ -111,7 +112,7 @@ fn describe(session: &Session, node: &NodeInfo) -> String {
     let rotates = if node.next_public_key.is_some() { "yes, with the next committee" } else { "no" };
     format!(
         "Node {} ({}) at {}\n  shards:      {}\n  stake:       {}, in the next epoch {}\n  candidate:   {}\n  \
-         commission:  {}{next}; {} to collect\n  votes:       {} and {} per MiB, {} bytes\n  new key:     {rotates}\n  \
+         commission:  {}{next}; {} to collect\n  votes:       {} and {} per MiB, {} of room\n  new key:     {rotates}\n  \
          account:     {}\n  commission to {}\n  governance by {}",
         node_number(node.node_id),
         node.description.name,
@@ -124,7 +125,7 @@ fn describe(session: &Session, node: &NodeInfo) -> String {
         payment.show(pool.commission),
         payment.show(node.votes.storage_price),
         payment.show(node.votes.write_price),
-        node.votes.capacity_bytes,
+        size(node.votes.capacity_bytes),
         node.account,
         node.commission_receiver,
         node.governance_authority,

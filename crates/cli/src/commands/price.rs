@@ -8,7 +8,7 @@ use crate::{
     args::{Epochs, Global, PriceArgs},
     error::CliError,
     output::size,
-    session::{Session, units},
+    session::{self, Session, units},
 };
 
 pub(crate) async fn run(global: &Global, args: PriceArgs) -> Result<(), CliError> {
@@ -35,9 +35,10 @@ pub(crate) async fn run(global: &Global, args: PriceArgs) -> Result<(), CliError
     let payment = session.payment();
     session.output.result(&value, || {
         format!(
-            "{} ({} encoded) for {epochs} epochs: {}\n  storage: {}\n  writing: {}",
+            "{} ({} encoded) for {}: {}\n  storage: {}\n  writing: {}",
             size(plain),
             size(encoded),
+            session::epochs(epochs.into()),
             payment.show(total),
             payment.show(storage),
             payment.show(first),

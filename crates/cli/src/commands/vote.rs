@@ -7,6 +7,7 @@ use super::{committee::percent, node_upkeep::existing};
 use crate::{
     args::{Global, VoteAction, VoteArgs, VoterArgs},
     error::{CliError, EXIT_NOT_FOUND},
+    output::size,
     session::{FLOE, Session, node_number, table, units},
 };
 
@@ -30,12 +31,12 @@ pub(crate) async fn run(global: &Global, args: VoteArgs) -> Result<(), CliError>
             });
             session.output.result(&value, || {
                 format!(
-                    "Success: node {} votes for {} and {} per MiB, and {} bytes\n  Votes count when the next committee is \
+                    "Success: node {} votes for {} and {} per MiB, and {} of room\n  Votes count when the next committee is \
                      selected; terms move by a quarter at most in each epoch.",
                     node_number(node),
                     payment.show(votes.storage_price),
                     payment.show(votes.write_price),
-                    votes.capacity_bytes
+                    size(votes.capacity_bytes)
                 )
             })
         }

@@ -6,6 +6,7 @@
 mod support;
 
 mod control_plane {
+    mod batches;
     mod blobs;
     mod epochs;
     mod events;

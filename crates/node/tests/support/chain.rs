@@ -25,6 +25,8 @@ pub struct TestChain {
 
 struct State {
     committee: Committee,
+    /// The committee before, where it was another one.
+    previous: Option<Committee>,
     block: u64,
     items: Vec<EventItem>,
     /// The events that still count.
@@ -35,7 +37,8 @@ struct State {
 impl TestChain {
     /// A launched network in epoch 1.
     pub fn new(committee: Committee) -> Arc<Self> {
-        let state = State { committee, block: 0, items: Vec::new(), canonical: Vec::new(), down: false };
+        let state =
+            State { committee, previous: None, block: 0, items: Vec::new(), canonical: Vec::new(), down: false };
         let chain = Arc::new(Self {
             state: Mutex::new(state),
             length: watch::Sender::new(0),
@@ -79,6 +82,32 @@ impl TestChain {
             end_epoch: Epoch(end_epoch),
         };
         self.emit(EventKind::BlobRegistered { object, cost: 1 })
+    }
+
+    /// A deletable registration with this number.
+    pub fn register_deletable(&self, metadata: &VerifiedMetadata, number: u64, end_epoch: u32) {
+        let object = BlobObject {
+            object_id: ObjectId::from_number(number),
+            blob_id: *metadata.blob_id(),
+            owner: Address::default(),
+            size: metadata.unencoded_length(),
+            encoding_type: EncodingType::Rs2,
+            deletable: true,
+            registered_epoch: Epoch(1),
+            certified_epoch: None,
+            end_epoch: Epoch(end_epoch),
+        };
+        self.emit(EventKind::BlobRegistered { object, cost: 1 });
+    }
+
+    /// From the next epoch on there is another committee.
+    pub fn next_epoch_with(&self, committee: Committee) {
+        let epoch = committee.epoch();
+        {
+            let mut state = self.state.lock();
+            state.previous = Some(std::mem::replace(&mut state.committee, committee));
+        }
+        self.emit(EventKind::EpochChanged { epoch, started_at: 1 });
     }
 
     pub fn certify(&self, blob: &BlobId, end_epoch: u32) {
@@ -207,6 +236,10 @@ impl ControlPlane for Handle {
         Ok(Vec::new())
     }
 
+    async fn blob_registrations(&self, _: &BlobId) -> Result<Vec<BlobObject>, ChainError> {
+        Ok(Vec::new())
+    }
+
     async fn owned_registrations(&self, _: &BlobId, _: Address) -> Result<Vec<BlobObject>, ChainError> {
         Ok(Vec::new())
     }
@@ -240,7 +273,11 @@ impl ControlPlane for Handle {
     }
 
     async fn committee_of(&self, epoch: Epoch) -> Result<Option<Committee>, ChainError> {
-        let committee = self.0.state.lock().committee.clone();
+        let state = self.0.state.lock();
+        if let Some(previous) = state.previous.as_ref().filter(|previous| previous.epoch() == epoch) {
+            return Ok(Some(previous.clone()));
+        }
+        let committee = &state.committee;
         Ok((committee.epoch().0.abs_diff(epoch.0) <= 1).then(|| committee.with_epoch(epoch)))
     }
 

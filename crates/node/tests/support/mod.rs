@@ -135,6 +135,16 @@ impl Net {
     }
 
     pub async fn start_raw(&mut self, node: usize, config: NodeConfig) -> Running {
+        self.start_with_next(node, config, None).await
+    }
+
+    /// With a key that takes the place of the node's own.
+    pub async fn start_with_next(
+        &mut self,
+        node: usize,
+        config: NodeConfig,
+        next_protocol: Option<bls::SecretKey>,
+    ) -> Running {
         let chain = Arc::new(Handle(self.chain.clone()));
         let seat = &mut self.seats[node];
         let listener = match seat.listener.take() {
@@ -145,7 +155,7 @@ impl Net {
         let store = Store::open(Arc::new(seat.disk.clone()), store_options()).expect("opens");
         let stop = CancellationToken::new();
         let protocol = bls::SecretKey::from_bytes(&seat.secret.to_bytes()[..]).expect("a key");
-        let keys = NodeKeys { protocol, next_protocol: None };
+        let keys = NodeKeys { protocol, next_protocol };
         let task =
             tokio::spawn(floe_node::run(config, seat.node_id, keys, chain, store.clone(), listener, stop.clone()));
         Running { address, stop, task, store }

@@ -59,6 +59,10 @@ pub trait ControlPlane: Send + Sync + 'static {
     /// Registrations that an account owns now, the oldest first.
     async fn owned_blobs(&self, owner: Address) -> Result<Vec<BlobObject>, ChainError>;
 
+    /// All registrations of one blob that there are, whoever owns them, the oldest first. Found in the history of the chain,
+    /// which may take a while.
+    async fn blob_registrations(&self, blob: &BlobId) -> Result<Vec<BlobObject>, ChainError>;
+
     /// Registrations of one blob that an account owns now, the oldest first.
     async fn owned_registrations(&self, blob: &BlobId, owner: Address) -> Result<Vec<BlobObject>, ChainError>;
 

@@ -103,7 +103,7 @@ fn cast_stakes_extends_reserves_and_votes() {
     network.json(&["unstake", &position]);
 
     let path = network.file(&noise(5000, 9));
-    let stored = network.json(&["store", text(&path), "--epochs", "3"]);
+    let stored = network.json(&["store", text(&path), "--epochs", "3", "--permanent"]);
     let object = stored[0]["blobStoreResult"]["newlyCreated"]["blobObject"]["id"].as_str().unwrap().to_owned();
     send(&client, &contract("blobs"), &["extend(uint256,uint32,uint256)", &object, "4", "1000000"]);
     let listed = network.json(&["list-blobs"]);

@@ -43,6 +43,18 @@ async fn a_deletable_blob_is_read_like_any_other_and_promised_to_nobody() {
     }
 }
 
+/// Nodes learn of a certificate a moment after its writer.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_stored_just_now_is_read() {
+    let network = TestNetwork::ten().await;
+    let id = created(&network.client(), b"just now", deletable(3)).await.blob_object.blob_id;
+    network.behave(0..10, Behaviour::SeesNoCertificates);
+    assert_eq!(network.client().read(&id, ReadOptions::default()).await.unwrap(), "just now");
+    network.chain.register_for(OWNER, BlobId::from_bytes([3; 32]), 10);
+    let error = network.client().read(&BlobId::from_bytes([3; 32]), ReadOptions::default()).await.unwrap_err();
+    assert!(matches!(error, ClientError::NotCertified { .. }), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletable_blob_that_is_owned_for_long_enough_is_not_stored_again() {
     let network = TestNetwork::ten().await;

@@ -161,6 +161,10 @@ impl ControlPlane for EvmChain {
         self.inner.owned_blobs(owner).await
     }
 
+    async fn blob_registrations(&self, blob: &BlobId) -> Result<Vec<BlobObject>, ChainError> {
+        self.registrations_of(blob).await
+    }
+
     async fn owned_registrations(&self, blob: &BlobId, owner: Address) -> Result<Vec<BlobObject>, ChainError> {
         if !self.inner.owns_any(owner, self.inner.config.contracts.blobs).await? {
             return Ok(Vec::new());

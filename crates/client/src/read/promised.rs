@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use floe_chain::EventKind;
+use floe_chain::{BlobObject, EventKind};
 use floe_protocol::{Epoch, api::BlobStatus};
 use floe_redstuff::BlobId;
 
@@ -41,6 +41,13 @@ impl FloeClient {
                         Ok(())
                     }
                     (_, Ok((Err(reason @ ClientError::Invalid { .. }), _))) => Err(reason),
+                    // Nodes learn of a certificate a moment after its writer; and too few may answer to decide.
+                    (_, Ok((Err(ClientError::NotCertified { .. }), _)) | Err(_))
+                        if self.is_certified_on_chain(view, id).await? =>
+                    {
+                        promises.keep(id, view.epoch().next());
+                        Ok(())
+                    }
                     (Ok(Some(end)), _) => Err(expired(end)),
                     (_, Ok((Err(reason), _))) => Err(reason),
                     // Certified in the eyes of the nodes: the chain's answer is not that far yet, or long past.
@@ -57,6 +64,13 @@ impl FloeClient {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether some deletable registration of the blob has a certificate and has not ended.
+    async fn is_certified_on_chain(&self, view: &View, id: &BlobId) -> Result<bool, ClientError> {
+        let there = self.inner.chain.blob_registrations(id).await?;
+        let certified = |object: &BlobObject| object.certified_epoch.is_some() && object.end_epoch > view.epoch();
+        Ok(there.iter().any(|object| object.deletable && certified(object)))
     }
 
     /// Who has the slivers of a blob: while shards move, the committee before, if it has certified the blob

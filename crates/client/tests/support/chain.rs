@@ -331,6 +331,10 @@ impl ControlPlane for MemoryChain {
         Ok(self.up()?.objects.iter().filter(|object| object.owner == owner).cloned().collect())
     }
 
+    async fn blob_registrations(&self, blob: &BlobId) -> Result<Vec<BlobObject>, ChainError> {
+        Ok(self.up()?.objects.iter().filter(|object| object.blob_id == *blob).cloned().collect())
+    }
+
     async fn owned_registrations(&self, blob: &BlobId, owner: Address) -> Result<Vec<BlobObject>, ChainError> {
         let owned = self.owned_blobs(owner).await?;
         Ok(owned.into_iter().filter(|object| object.blob_id == *blob).collect())

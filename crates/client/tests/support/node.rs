@@ -78,6 +78,8 @@ pub enum Behaviour {
     BreaksUploads(usize),
     /// Says that blobs do not exist.
     Forgetful,
+    /// Has seen no certificate yet.
+    SeesNoCertificates,
 }
 
 pub struct Node {
@@ -497,7 +499,8 @@ async fn status(State(node): State<Arc<Node>>, Path(id): Path<String>) -> Respon
     } else {
         let there = node.chain.registrations_of(&id);
         let (deletable, permanent): (Vec<_>, Vec<_>) = there.into_iter().partition(|object| object.deletable);
-        let certified = deletable.iter().filter_map(|object| object.certified_epoch);
+        let seen = node.behaviour() != Behaviour::SeesNoCertificates;
+        let certified = deletable.iter().filter_map(|object| object.certified_epoch.filter(|_| seen));
         let deletable_counts = DeletableCounts {
             count_deletable_total: deletable.len() as u32,
             count_deletable_certified: certified.clone().count() as u32,

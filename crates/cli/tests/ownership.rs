@@ -18,7 +18,7 @@ fn amount(value: &Value) -> u128 {
 /// Stores noise for some epochs; the blob ID and the object ID.
 fn store(network: &Network, seed: u64, more: &[&str]) -> (String, String) {
     let file = network.file(&noise(20_000, seed));
-    let result = network.json(&[&["store", text(&file), "--permanent"], more].concat());
+    let result = network.json(&[&["store", text(&file)], more].concat());
     let stored = &result[0]["blobStoreResult"];
     let object = stored["newlyCreated"]["blobObject"]["id"].as_str().unwrap().to_owned();
     (id_of(stored), object)

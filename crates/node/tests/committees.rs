@@ -25,7 +25,8 @@ async fn confirms(node: &Running, blob: &EncodedBlob, epoch: Epoch, key: &bls::P
     if answer.status != 200 {
         return false;
     }
-    let signed: SignedMessage<StorageConfirmation> = serde_json::from_value(answer.data()["signed"].clone()).unwrap();
+    let signed = serde_json::from_value(answer.data()["signed"].clone());
+    let signed: SignedMessage<StorageConfirmation> = signed.expect("a confirmation");
     let expected = StorageConfirmation { epoch, blob_id, persistence: Persistence::Permanent };
     signed.verify(key, &expected).is_ok()
 }

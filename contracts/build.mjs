@@ -15,8 +15,9 @@ const artifactsDir = path.join(here, "artifacts");
 const sourceDirs = ["src", "examples", "testing"];
 // What is deployed; everything else is a library or an interface that lives inside these.
 const deployed = [
-  "Availability", "Blobs", "Committee", "Deployer", "Economics", "Editions", "Epochs", "FloeProxy", "FloeToken", "Governance", "Nodes",
-  "Primitives", "Staking", "Storage", "TestStablecoin", "Till",
+  "Attributes", "Availability", "Blobs", "Committee", "Deployer", "Economics", "Editions", "Epochs", "FloeProxy", "FloeToken", "Governance",
+  "Nodes", "Pools",
+  "Primitives", "Staking", "Storage", "Subsidies", "TestStablecoin", "Till",
 ];
 const settings = {
   evmVersion: "prague",

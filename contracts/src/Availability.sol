@@ -71,13 +71,13 @@ contract Availability is IAvailabilityRecord, IAvailabilityEpoch {
     // Answers
 
     /// @inheritdoc IAvailabilityRecord
-    function record(bytes32 blobId, uint32 endEpoch) external {
+    function record(bytes32 blobId, uint32 endEpoch) external returns (uint32 until) {
         _only(blobs);
-        Answer memory answer = _valid(blobId);
-        if (answer.until < endEpoch) {
-            answer.until = endEpoch;
-            _answers[blobId] = answer;
-        }
+        Answer storage answer = _answers[blobId];
+        uint32 invalid = answer.invalidSince;
+        until = answer.until;
+        if (invalid != 0) revert BlobInvalid(blobId, invalid);
+        if (until < endEpoch) answer.until = until = endEpoch;
     }
 
     /// @inheritdoc IAvailabilityRecord

@@ -5,13 +5,14 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {BlobRegistry} from "./BlobRegistry.sol";
 import {Purchase} from "./IStorage.sol";
-import {Registration} from "./Registrations.sol";
+import {Registrations} from "./Registrations.sol";
 
 /// @title Longer lives for certified blobs: by payment, by resource, or from money that a blob holds itself
 /// @notice Anyone may extend a blob and anyone may fund it. From a blob's fund anyone may renew it when its end is near, for
 ///         the reward that its owner has set, as long as the money lasts: a blob with a large fund is stored for ever
 ///         without anyone in charge of it.
 abstract contract BlobFunds is BlobRegistry {
+    using Registrations for uint96;
     using SafeCast for uint256;
 
     /// @notice What a blob holds to renew itself; one word.
@@ -62,20 +63,21 @@ abstract contract BlobFunds is BlobRegistry {
     /// @param epochs how many epochs more
     /// @param maxCost most that may be taken from the caller's allowance
     function extend(uint256 objectId, uint32 epochs, uint256 maxCost) external {
-        (Entry memory entry,) = _extendable(objectId);
-        _buyEpochs(entry, msg.sender, epochs, maxCost);
+        (address owner, uint96 record, uint32 endEpoch, uint64 length) = _certifiedRecord(objectId);
+        (uint32 end, uint256 cost) = _buyEpochs(endEpoch, length, msg.sender, epochs, maxCost);
+        _prolong(objectId, owner, record, end, cost);
     }
 
     /// @notice Extends a certified registration by a storage resource of its encoded length that begins where it ends.
     /// @param objectId the registration
     /// @param resourceId a resource of the caller
     function extendWithResource(uint256 objectId, uint256 resourceId) external {
-        (Entry memory entry, uint64 length) = _extendable(objectId);
-        Registration memory record = entry.record;
-        (, uint32 start, uint32 end, uint64 size) = treasury.take(msg.sender, resourceId, 0);
+        (address owner, uint96 record, uint32 endEpoch, uint64 length) = _certifiedRecord(objectId);
+        (uint32 epoch, uint32 start, uint32 end, uint64 size) = treasury.take(msg.sender, resourceId, 0);
         if (size != length) revert ResourceSizeMismatch(length, size);
-        if (start != record.endEpoch) revert ResourceGap(record.endEpoch, start);
-        _prolong(entry, end, 0);
+        _requireAfter(endEpoch, epoch);
+        if (start != endEpoch) revert ResourceGap(endEpoch, start);
+        _prolong(objectId, owner, record, end, 0);
     }
 
     /// @notice Adds money to a blob's fund. Anyone may.
@@ -118,9 +120,11 @@ abstract contract BlobFunds is BlobRegistry {
     /// @param objectId the registration
     /// @return epochs how many epochs were added: what was set, or what the money is enough for
     function renew(uint256 objectId) external returns (uint32 epochs) {
-        (Entry memory entry, uint64 length) = _extendable(objectId);
+        (address owner, uint96 record, uint32 endEpoch, uint64 length) = _certifiedRecord(objectId);
+        uint32 epoch = availability.currentEpoch();
+        _requireAfter(endEpoch, epoch);
         Fund memory own = _funds[objectId];
-        uint32 remaining = entry.record.endEpoch - availability.currentEpoch();
+        uint32 remaining = endEpoch - epoch;
         if (remaining > RENEWAL_WINDOW) revert RenewalNotDue(remaining, RENEWAL_WINDOW);
         uint256 perEpoch = _units(length) * treasury.storagePrice();
         if (own.balance < own.reward + perEpoch) revert FundTooSmall(own.balance, own.reward + perEpoch);
@@ -135,7 +139,8 @@ abstract contract BlobFunds is BlobRegistry {
         uint128 left = own.balance - own.reward - (perEpoch * epochs).toUint128();
         _funds[objectId].balance = left;
         emit FundChanged(objectId, left);
-        _buyEpochs(entry, address(0), epochs, perEpoch * epochs);
+        (uint32 end, uint256 cost) = _buyEpochs(endEpoch, length, address(0), epochs, perEpoch * epochs);
+        _prolong(objectId, owner, record, end, cost);
         if (own.reward != 0) treasury.release(msg.sender, own.reward);
     }
 
@@ -164,31 +169,41 @@ abstract contract BlobFunds is BlobRegistry {
         treasury.release(to, balance);
     }
 
-    function _extendable(uint256 objectId) private view returns (Entry memory entry, uint64 length) {
-        entry = _entry(objectId);
-        if (entry.record.certifiedEpoch == 0) revert NotCertified(objectId);
-        _requireUnexpired(entry, availability.currentEpoch());
-        length = encodedLength(entry.record.size);
+    /// @dev A registration that can be extended if it has not expired: as it is stored, its end and its encoded length.
+    function _certifiedRecord(uint256 objectId)
+        private
+        view
+        returns (address owner, uint96 record, uint32 endEpoch, uint64 length)
+    {
+        (owner, record) = _record(objectId);
+        uint64 size;
+        uint32 certifiedEpoch;
+        (size, certifiedEpoch, endEpoch) = record.brief();
+        if (certifiedEpoch == 0) revert NotCertified(objectId);
+        length = encodedLength(size);
     }
 
-    function _buyEpochs(Entry memory entry, address payer, uint32 epochs, uint256 maxCost) private {
-        uint64 length = encodedLength(entry.record.size);
-        Purchase memory order =
-            Purchase(payer, length, _units(length), entry.record.endEpoch, epochs, 0, maxCost);
-        (, uint32 end, uint256 cost) = treasury.purchase(order);
-        _prolong(entry, end, cost);
+    /// @dev Pays for epochs behind an end that has not passed.
+    function _buyEpochs(uint32 endEpoch, uint64 length, address payer, uint32 epochs, uint256 maxCost)
+        private
+        returns (uint32 end, uint256 cost)
+    {
+        uint32 epoch;
+        // The treasury knows the epoch, so that nobody else has to be asked.
+        (epoch, end, cost) =
+            treasury.purchase(Purchase(payer, length, _units(length), endEpoch, epochs, 0, maxCost));
+        _requireAfter(endEpoch, epoch);
     }
 
-    function _prolong(Entry memory entry, uint32 end, uint256 cost) private {
-        Registration memory record = entry.record;
-        record.endEpoch = end;
-        _save(entry);
-        bytes32 blobId = _blobId(entry.objectId);
-        if (record.deletable) {
+    function _prolong(uint256 objectId, address owner, uint96 record, uint32 end, uint256 cost) private {
+        _setData(objectId, owner, record.withEnd(end));
+        bytes32 blobId = _blobId(objectId);
+        if (record.isDeletable()) {
             availability.requireValid(blobId);
         } else {
             availability.record(blobId, end);
         }
-        emit BlobExtended(blobId, entry.objectId, record.certifiedEpoch, end, cost);
+        (, uint32 certifiedEpoch,) = record.brief();
+        emit BlobExtended(blobId, objectId, certifiedEpoch, end, cost);
     }
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {BlobObject} from "./BlobObject.sol";
 import {BlobRules, NewBlob} from "./BlobRules.sol";
 import {BlobsErrors} from "./BlobsErrors.sol";
 import {Governed} from "./Governed.sol";
 import {IAvailabilityRecord} from "./IAvailabilityRecord.sol";
 import {ICommittee} from "./ICommittee.sol";
 import {IStorage, Purchase} from "./IStorage.sol";
-import {LittleEndian} from "./LittleEndian.sol";
 import {PackedERC721} from "./PackedERC721.sol";
 import {Registration, Registrations} from "./Registrations.sol";
 import {StorageErrors} from "./StorageErrors.sol";
@@ -18,26 +18,6 @@ import {StorageErrors} from "./StorageErrors.sol";
 abstract contract BlobRegistry is BlobRules, BlobsErrors, StorageErrors, Governed, PackedERC721 {
     using Registrations for Registration;
     using Registrations for uint96;
-
-    /// @notice One registration of a blob.
-    struct BlobObject {
-        /// content address: BLAKE2b-256 of encoding type, size (8 bytes, little-endian) and root hash
-        bytes32 blobId;
-        /// who owns it; this contract when it is shared
-        address owner;
-        /// length of the blob in bytes
-        uint64 size;
-        /// how it is encoded; 1 is RS2
-        uint8 encodingType;
-        /// whether its owner may delete it before its end
-        bool deletable;
-        /// epoch of the registration
-        uint32 registeredEpoch;
-        /// epoch of the certificate; 0 while there is none
-        uint32 certifiedEpoch;
-        /// first epoch in which the network no longer answers for it
-        uint32 endEpoch;
-    }
 
     /// @dev A registration in memory, with where it came from.
     struct Entry {
@@ -205,10 +185,14 @@ abstract contract BlobRegistry is BlobRules, BlobsErrors, StorageErrors, Governe
     }
 
     function _entry(uint256 objectId) internal view returns (Entry memory entry) {
-        address owner = _ownerOf(objectId);
-        if (owner == address(0)) revert UnknownObject(objectId);
-        (, uint96 data) = _token(objectId);
+        (address owner, uint96 data) = _record(objectId);
         return Entry({objectId: objectId, owner: owner, record: data.unpack()});
+    }
+
+    /// @dev A registration as it is stored.
+    function _record(uint256 objectId) internal view returns (address owner, uint96 data) {
+        (owner, data) = _find(objectId);
+        if (owner == address(0)) revert UnknownObject(objectId);
     }
 
     /// @dev A registration that the caller owns or was approved for.
@@ -222,12 +206,11 @@ abstract contract BlobRegistry is BlobRules, BlobsErrors, StorageErrors, Governe
     }
 
     function _requireUnexpired(Entry memory entry, uint32 epoch) internal pure {
-        if (entry.record.endEpoch <= epoch) revert BlobExpired(entry.record.endEpoch, epoch);
+        _requireAfter(entry.record.endEpoch, epoch);
     }
 
-    /// @dev A message's header: intent type, version 0, application 3 (storage), epoch.
-    function _header(bytes1 intent, uint32 epoch) internal pure returns (bytes memory) {
-        return abi.encodePacked(intent, hex"0003", LittleEndian.le32(epoch));
+    function _requireAfter(uint32 endEpoch, uint32 epoch) internal pure {
+        if (endEpoch <= epoch) revert BlobExpired(endEpoch, epoch);
     }
 
     /// @dev Checks a new blob, also that its id was not condemned; returns its encoded length.

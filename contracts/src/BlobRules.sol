@@ -63,13 +63,15 @@ abstract contract BlobRules {
     /// @param size the blob's length in bytes
     /// @return bytes over all shards
     function encodedLength(uint64 size) public view returns (uint64) {
-        uint256 symbols = _primarySymbols * _secondarySymbols;
-        uint256 symbolBytes = ((size == 0 ? 1 : size) + symbols - 1) / symbols;
-        symbolBytes += symbolBytes % 2;
-        if (symbolBytes > MAX_SYMBOL_BYTES) revert BlobTooLarge(size, uint64(symbols * MAX_SYMBOL_BYTES));
-        uint256 metadataBytes = 2 * HASH_BYTES * _nShards + HASH_BYTES;
-        // At 10,000 shards and the largest symbols this is 2^43.
-        return uint64(_nShards * ((_primarySymbols + _secondarySymbols) * symbolBytes + metadataBytes));
+        // At 10,000 shards and the largest symbols the result is 2^43, and nothing on the way is above 2^65.
+        unchecked {
+            uint256 symbols = _primarySymbols * _secondarySymbols;
+            uint256 symbolBytes = ((size == 0 ? 1 : uint256(size)) + symbols - 1) / symbols;
+            symbolBytes += symbolBytes % 2;
+            if (symbolBytes > MAX_SYMBOL_BYTES) revert BlobTooLarge(size, uint64(symbols * MAX_SYMBOL_BYTES));
+            uint256 metadataBytes = 2 * HASH_BYTES * _nShards + HASH_BYTES;
+            return uint64(_nShards * ((_primarySymbols + _secondarySymbols) * symbolBytes + metadataBytes));
+        }
     }
 
     /// @dev Billed units of an encoded length.

@@ -12,6 +12,7 @@ import {ICommittee} from "./ICommittee.sol";
 import {IStorage} from "./IStorage.sol";
 import {LittleEndian} from "./LittleEndian.sol";
 import {Registration} from "./Registrations.sol";
+import {SignedMessages} from "./SignedMessages.sol";
 
 /// @title Blobs: who registered what, until when, and whether the network has certified it
 /// @notice A blob is registered and paid for, its slivers go to the storage nodes, and the nodes' confirmations come back
@@ -66,9 +67,8 @@ contract Blobs is BlobFunds {
     // Certificates
 
     /// @notice Certifies a registration. Anyone who holds the certificate may.
-    /// @dev The signed message is built here: 01 00 03 | current epoch (4, LE) | blob id | 00 for a permanent blob, 01 and
-    ///      the object's number (32) for a deletable one. A certificate from an earlier epoch or for another object
-    ///      therefore fails as `BadSignature`.
+    /// @dev The signed message is built here, see `SignedMessages.confirmation`. A certificate from an earlier epoch or for
+    ///      another object therefore fails as `BadSignature`.
     /// @param objectId the registration
     /// @param signers bitmap of the members that signed
     /// @param signature sum of their signatures, a point of G2 as EIP-2537 writes it
@@ -79,8 +79,8 @@ contract Blobs is BlobFunds {
         uint32 epoch = availability.currentEpoch();
         _requireUnexpired(entry, epoch);
         bytes32 blobId = _blobId(objectId);
-        bytes memory persistence = record.deletable ? abi.encodePacked(hex"01", objectId) : bytes(hex"00");
-        committee.requireQuorum(bytes.concat(_header(0x01, epoch), blobId, persistence), signers, signature);
+        bytes memory message = SignedMessages.confirmation(epoch, blobId, objectId, record.deletable);
+        committee.requireQuorum(message, signers, signature);
         _certified(entry, blobId, epoch);
     }
 
@@ -104,7 +104,7 @@ contract Blobs is BlobFunds {
             if (entry.record.deletable) list[2 * i + 1] = bytes32(objectIds[i]);
         }
         bytes memory message = abi.encodePacked(
-            _header(BATCH_INTENT, epoch),
+            SignedMessages.header(BATCH_INTENT, epoch),
             LittleEndian.le64(uint64(block.chainid)), // EIP-2294 keeps chain ids below 2^63
             uint256(uint160(address(this))),
             Blake2b.hash(abi.encodePacked(list))
@@ -125,7 +125,7 @@ contract Blobs is BlobFunds {
     /// @param signature sum of their signatures, a point of G2 as EIP-2537 writes it
     function invalidate(bytes32 blobId, bytes calldata signers, bytes32[8] calldata signature) external {
         uint32 epoch = availability.invalidate(blobId);
-        committee.requireOneHonest(bytes.concat(_header(0x02, epoch), blobId), signers, signature);
+        committee.requireOneHonest(bytes.concat(SignedMessages.header(0x02, epoch), blobId), signers, signature);
         emit BlobInvalidated(blobId, epoch);
     }
 

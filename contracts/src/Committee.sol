@@ -126,6 +126,20 @@ contract Committee is Governed, ICommittee, IEpochs, CommitteeErrors {
         }
     }
 
+    /// @notice Who holds how many shards, for contracts that need nothing else.
+    /// @param epoch of which committee, as for `members`
+    /// @return nodeIds the members, by ascending number
+    /// @return weights how many shards each holds
+    function weightsOf(uint32 epoch) external view returns (uint256[] memory nodeIds, uint256[] memory weights) {
+        Seats memory seats = _seats(epoch);
+        (nodeIds,) = _directoryOf(seats.keys, seats.directory);
+        weights = new uint256[](nodeIds.length);
+        bytes32[4] memory key;
+        for (uint256 i = 0; i < nodeIds.length; ++i) {
+            weights[i] = _readKeyRecord(seats.keys, i + 1, key);
+        }
+    }
+
     /// @notice The place of a node in a committee.
     /// @param epoch of which committee, as for `members`
     /// @param nodeId the node

@@ -22,12 +22,14 @@ abstract contract EpochLedger is IEpochMoney, IPrices, StorageErrors, Governed {
     using SafeCast for int256;
     using SafeERC20 for IERC20;
 
-    /// @dev In force for one epoch; one word.
+    /// @dev What every purchase reads; one word.
     struct Rules {
-        uint32 epoch;
-        uint64 capacity;
+        uint24 epoch;
         uint80 storagePrice;
         uint80 writePrice;
+        /// encoded bytes that can be reserved in every epoch: the capacity less what is reserved now and less the net
+        /// increases of that in all future epochs. Some epochs may have room for more.
+        int72 free;
     }
 
     /// @dev Of the current epoch; one word. Its money is `rate + extra`.
@@ -66,8 +68,8 @@ abstract contract EpochLedger is IEpochMoney, IPrices, StorageErrors, Governed {
     Rules private _rules;
     Running private _running;
     mapping(uint32 epoch => Change) private _changes;
-    /// @dev Sum of the net increases of `used` over all future epochs: no epoch can hold more than `used` and this.
-    uint64 private _increases;
+    /// @inheritdoc IPrices
+    uint64 public totalCapacity;
     /// @notice Money that blobs hold to renew themselves; it belongs to no epoch yet.
     uint128 public deposits;
 
@@ -134,7 +136,9 @@ abstract contract EpochLedger is IEpochMoney, IPrices, StorageErrors, Governed {
 
         Change memory change = _changes[newEpoch];
         delete _changes[newEpoch];
-        if (change.used > 0) _increases -= uint64(change.used);
+        uint64 capacity = totalCapacity;
+        // What was reserved ahead is now reserved: only what ends makes room.
+        int256 free = int256(rules.free) - (change.used < 0 ? int256(change.used) : int256(0));
         running.used = (int256(uint256(running.used)) + change.used).toUint256().toUint64();
         running.rate = (int256(uint256(running.rate)) + change.rate).toUint256().toUint96();
         running.extra = (change.extra + carried).toUint96();
@@ -144,11 +148,14 @@ abstract contract EpochLedger is IEpochMoney, IPrices, StorageErrors, Governed {
         if (rules.epoch != 0) {
             storagePrice_ = _step(rules.storagePrice, storagePrice_);
             writePrice_ = _step(rules.writePrice, writePrice_);
-            capacityBytes = Math.max(_step(rules.capacity, capacityBytes), running.used).toUint64();
+            capacityBytes = Math.max(_step(capacity, capacityBytes), running.used).toUint64();
         }
-        rules = Rules(newEpoch, capacityBytes, storagePrice_.toUint80(), writePrice_.toUint80());
-        _rules = rules;
-        emit PricesUpdated(newEpoch, rules.capacity, rules.storagePrice, rules.writePrice);
+        free += int256(uint256(capacityBytes)) - int256(uint256(capacity));
+        totalCapacity = capacityBytes;
+        _rules = Rules(
+            uint256(newEpoch).toUint24(), storagePrice_.toUint80(), writePrice_.toUint80(), free.toInt72()
+        );
+        emit PricesUpdated(newEpoch, capacityBytes, storagePrice_, writePrice_);
 
         if (burned != 0) ERC20Burnable(address(paymentToken)).burn(burned);
         if (paid != 0) paymentToken.safeTransfer(payee, paid);
@@ -184,6 +191,7 @@ abstract contract EpochLedger is IEpochMoney, IPrices, StorageErrors, Governed {
         if (epochs == 0 || epochs > maxEpochsAhead) revert EpochsAheadOutOfRange(epochs, maxEpochsAhead);
         uint256 total = 0;
         for (uint32 i = 0; i < epochs; ++i) {
+            if (amounts[i] == 0) continue;
             total += amounts[i];
             _addExtra(i, amounts[i]);
         }
@@ -206,11 +214,6 @@ abstract contract EpochLedger is IEpochMoney, IPrices, StorageErrors, Governed {
     /// @inheritdoc IPrices
     function writePrice() external view returns (uint256) {
         return _rules.writePrice;
-    }
-
-    /// @inheritdoc IPrices
-    function totalCapacity() external view returns (uint64) {
-        return _rules.capacity;
     }
 
     /// @notice What is reserved and paid for each epoch from the current one on.
@@ -258,31 +261,34 @@ abstract contract EpochLedger is IEpochMoney, IPrices, StorageErrors, Governed {
         if (start < epoch) start = epoch;
         if (epochs > maxEpochsAhead) revert EpochsAheadOutOfRange(epochs, maxEpochsAhead);
         end = start + epochs;
-        uint256 writing = uint256(rules.writePrice) * writeUnits;
-        uint256 rate = uint256(rules.storagePrice) * units;
-        cost = rate * epochs + writing;
+        uint256 writing;
+        uint256 rate;
+        // 80 bits of a price, 64 of units and 32 of epochs do not overflow.
+        unchecked {
+            writing = uint256(rules.writePrice) * writeUnits;
+            rate = uint256(rules.storagePrice) * units;
+            cost = rate * epochs + writing;
+        }
 
-        Running memory running = _running;
         if (size != 0) {
             uint32 ahead = end - epoch;
             if (epochs == 0 || ahead > maxEpochsAhead) revert EpochsAheadOutOfRange(epochs == 0 ? 0 : ahead, maxEpochsAhead);
-            uint64 increases = _increases;
-            if (uint256(running.used) + increases + size > rules.capacity) {
-                _requireCapacity(rules, running.used, size, start, end);
-            }
+            if (int256(uint256(size)) > rules.free) _requireCapacity(epoch, size, start, end);
             int64 signedSize = int256(uint256(size)).toInt64();
             int96 signedRate = int256(rate).toInt96();
-            int256 increased = _change(end, -signedSize, -signedRate);
-            if (start == epoch) {
-                running.used += size;
-                running.rate = (running.rate + rate).toUint96();
-            } else {
-                increased += _change(start, signedSize, signedRate);
-            }
-            if (increased != 0) _increases = (int256(uint256(increases)) + increased).toUint256().toUint64();
+            int256 taken = _change(end, -signedSize, -signedRate);
+            taken += start == epoch ? int256(signedSize) : _change(start, signedSize, signedRate);
+            if (taken != 0) _rules.free = (rules.free - taken).toInt72();
         }
-        running.extra = (running.extra + writing).toUint96();
-        _running = running;
+        if (start == epoch && size != 0) {
+            Running memory running = _running;
+            running.used += size;
+            running.rate = (running.rate + rate).toUint96();
+            running.extra = (running.extra + writing).toUint96();
+            _running = running;
+        } else if (writing != 0) {
+            _addExtra(0, writing);
+        }
     }
 
     function _collect(address payer, uint256 amount) internal {
@@ -318,12 +324,12 @@ abstract contract EpochLedger is IEpochMoney, IPrices, StorageErrors, Governed {
     }
 
     /// @dev Walks over the epochs, when the quick answer was no.
-    function _requireCapacity(Rules memory rules, uint256 used, uint64 size, uint32 start, uint32 end) private view {
-        for (uint32 epoch = rules.epoch; epoch < end; ++epoch) {
-            if (epoch != rules.epoch) used = (int256(used) + _changes[epoch].used).toUint256();
-            if (epoch >= start && used + size > rules.capacity) {
-                revert CapacityExceeded(epoch, used + size, rules.capacity);
-            }
+    function _requireCapacity(uint32 current, uint64 size, uint32 start, uint32 end) private view {
+        uint64 capacity = totalCapacity;
+        uint256 used = _running.used;
+        for (uint32 epoch = current; epoch < end; ++epoch) {
+            if (epoch != current) used = (int256(used) + _changes[epoch].used).toUint256();
+            if (epoch >= start && used + size > capacity) revert CapacityExceeded(epoch, used + size, capacity);
         }
     }
 

@@ -18,7 +18,8 @@ interface IAvailabilityRecord is IAvailability {
     ///         stays.
     /// @param blobId the blob, not invalid
     /// @param endEpoch first epoch in which it no longer does
-    function record(bytes32 blobId, uint32 endEpoch) external;
+    /// @return until the latest end of a single registration that is known now
+    function record(bytes32 blobId, uint32 endEpoch) external returns (uint32 until);
 
     /// @notice The network answers for a blob as long as for the pool that it lies in, unless a later end is known.
     /// @param blobId the blob, not invalid

@@ -21,12 +21,16 @@ abstract contract PackedERC721 is ERC721 {
         return _counts[owner];
     }
 
+    /// @dev Owner and data of a token; zeros if there is none.
+    function _find(uint256 tokenId) internal view returns (address owner, uint96 data) {
+        uint256 word = _tokens[tokenId];
+        return (address(uint160(word)), uint96(word >> OWNER_BITS));
+    }
+
     /// @dev Owner and data of a token that must exist.
     function _token(uint256 tokenId) internal view returns (address owner, uint96 data) {
-        uint256 word = _tokens[tokenId];
-        owner = address(uint160(word));
+        (owner, data) = _find(tokenId);
         if (owner == address(0)) revert ERC721NonexistentToken(tokenId);
-        data = uint96(word >> OWNER_BITS);
     }
 
     /// @dev Owner and data of a token that `caller` owns or was approved for.

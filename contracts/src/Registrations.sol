@@ -34,11 +34,46 @@ library Registrations {
     function pack(Registration memory r) internal pure returns (uint96) {
         uint256 certified = r.certifiedEpoch == 0 ? 0 : 1 + r.certifiedEpoch - r.registeredEpoch;
         uint256 epochs = r.endEpoch - r.registeredEpoch;
-        uint256 word = _fit("size", r.size, MAX_SIZE);
-        word = (word << 24) | _fit("epoch", r.registeredEpoch, MAX_EPOCH);
-        word = (word << 10) | _fit("certified", certified, MAX_CERTIFIED);
-        word = (word << 20) | _fit("epochs", epochs, MAX_EPOCHS);
+        if (r.size > MAX_SIZE) revert RecordOutOfRange("size", r.size, MAX_SIZE);
+        if (r.registeredEpoch > MAX_EPOCH) revert RecordOutOfRange("epoch", r.registeredEpoch, MAX_EPOCH);
+        if (certified > MAX_CERTIFIED) revert RecordOutOfRange("certified", certified, MAX_CERTIFIED);
+        if (epochs > MAX_EPOCHS) revert RecordOutOfRange("epochs", epochs, MAX_EPOCHS);
+        uint256 word = (uint256(r.size) << 24) | r.registeredEpoch;
+        word = (((word << 10) | certified) << 20) | epochs;
         return uint96((word << 1) | (r.deletable ? 1 : 0));
+    }
+
+    /// @notice What an extension needs of a record, without taking all of it apart.
+    /// @param word the record
+    /// @return size length of the blob in bytes
+    /// @return certifiedEpoch epoch of the certificate; 0 while there is none
+    /// @return endEpoch first epoch that is not paid for
+    function brief(uint96 word) internal pure returns (uint64 size, uint32 certifiedEpoch, uint32 endEpoch) {
+        // No sum of an epoch and a number of epochs in a record is above 2^25.
+        unchecked {
+            uint256 registered = (word >> 31) & MAX_EPOCH;
+            uint256 certified = (word >> 21) & MAX_CERTIFIED;
+            size = uint64(word >> 55);
+            certifiedEpoch = certified == 0 ? 0 : uint32(registered + certified - 1);
+            endEpoch = uint32(registered + ((word >> 1) & MAX_EPOCHS));
+        }
+    }
+
+    /// @notice The same record with another end.
+    /// @param word the record
+    /// @param endEpoch first epoch that is not paid for, after the registration
+    /// @return the record
+    function withEnd(uint96 word, uint32 endEpoch) internal pure returns (uint96) {
+        uint256 epochs = endEpoch - ((word >> 31) & MAX_EPOCH);
+        if (epochs > MAX_EPOCHS) revert RecordOutOfRange("epochs", epochs, MAX_EPOCHS);
+        return uint96((word & ~(MAX_EPOCHS << 1)) | (epochs << 1));
+    }
+
+    /// @notice Whether the owner of a record may delete it.
+    /// @param word the record
+    /// @return true for a deletable one
+    function isDeletable(uint96 word) internal pure returns (bool) {
+        return word & 1 == 1;
     }
 
     /// @notice The registration of a record.
@@ -51,10 +86,5 @@ library Registrations {
         uint32 certified = uint32((word >> 21) & MAX_CERTIFIED);
         if (certified != 0) r.certifiedEpoch = r.registeredEpoch + certified - 1;
         r.size = uint64(word >> 55);
-    }
-
-    function _fit(string memory field, uint256 got, uint256 max) private pure returns (uint256) {
-        if (got > max) revert RecordOutOfRange(field, got, max);
-        return got;
     }
 }

@@ -43,8 +43,8 @@ library StakePools {
         uint96 commission;
         /// when the commission changes; 0 for never
         uint32 commissionEpoch;
-        /// shards that are paid for in this epoch, in basis points of a shard
-        uint32 rewardBps;
+        /// shards that are not paid for in this epoch, in basis points of a shard
+        uint32 withheldBps;
     }
 
     /// @notice What a share was worth and had earned when an epoch began, for those who joined or left in it. One word.
@@ -181,8 +181,9 @@ library StakePools {
         view
         returns (Checkpoint memory reached)
     {
-        if (pool.rewardBps != 0) {
-            uint256 reward = (pool.rewardBps * (rewards[epoch] - rewards[pool.settledEpoch])) >> 64;
+        uint256 paidBps = pool.weight * WHOLE_BPS - pool.withheldBps;
+        if (paidBps != 0) {
+            uint256 reward = (paidBps * (rewards[epoch] - rewards[pool.settledEpoch])) >> 64;
             uint256 commission = pool.shares == 0 ? reward : reward * pool.commissionBps / WHOLE_BPS;
             pool.commission += uint96(commission);
             if (pool.shares != 0) pool.rewardPerShare += uint160(((reward - commission) << 96) / pool.shares);

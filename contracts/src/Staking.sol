@@ -106,6 +106,8 @@ contract Staking is Governed, StakingErrors {
     event RewardsClaimed(uint256 indexed positionId, address indexed owner, uint256 amount);
     /// @notice Commission was paid to its receiver.
     event CommissionCollected(uint256 indexed nodeId, address indexed receiver, uint256 amount);
+    /// @notice Somebody gave money to a node itself.
+    event CommissionAdded(uint256 indexed nodeId, address indexed from, uint256 amount);
     /// @notice A node's commission will change.
     event CommissionAnnounced(uint256 indexed nodeId, uint16 bps, uint32 epoch);
     /// @notice A node is a candidate for the next committee.
@@ -336,6 +338,21 @@ contract Staking is Governed, StakingErrors {
         if (amount != 0) paymentToken.safeTransfer(receiver, amount);
     }
 
+    /// @notice Gives money to nodes themselves: it joins their commission, and their delegators get nothing of it.
+    /// @param nodeIds the nodes
+    /// @param amounts what each gets, in the payment token; the sum is taken from the caller's allowance
+    function addCommissions(uint256[] calldata nodeIds, uint256[] calldata amounts) external {
+        if (nodeIds.length != amounts.length) revert LengthsDiffer(nodeIds.length, amounts.length);
+        uint256 total = 0;
+        for (uint256 i = 0; i < nodeIds.length; ++i) {
+            StakePools.Pool storage pool = _pool(nodeIds[i]);
+            pool.commission = (pool.commission + amounts[i]).toUint96();
+            total += amounts[i];
+            emit CommissionAdded(nodeIds[i], msg.sender, amounts[i]);
+        }
+        paymentToken.safeTransferFrom(msg.sender, address(this), total);
+    }
+
     // The other contracts
 
     /// @notice Opens the pool of a new node. Only the registry may.
@@ -373,14 +390,14 @@ contract Staking is Governed, StakingErrors {
 
         for (uint256 i = 0; i < _lowered.length; ++i) {
             StakePools.Pool storage pool = _advance(_lowered[i], newEpoch);
-            pool.rewardBps = uint32(pool.weight) * WHOLE_BPS;
+            pool.withheldBps = 0;
         }
         delete _lowered;
         _withheld = 0;
         for (uint256 i = 0; i < nodeIds.length; ++i) {
             // Nothing was earned before the launch, so those pools can wait until somebody touches them.
             StakePools.Pool storage pool = newEpoch == 1 ? _pools[nodeIds[i]] : _advance(nodeIds[i], newEpoch);
-            (pool.weight, pool.rewardBps) = (uint16(weights[i]), uint32(weights[i]) * WHOLE_BPS);
+            pool.weight = uint16(weights[i]);
         }
     }
 
@@ -406,12 +423,12 @@ contract Staking is Governed, StakingErrors {
     function lowerReward(uint256 nodeId, uint16 bps) external only(auditor) {
         uint32 epoch = _clock.epoch;
         StakePools.Pool storage pool = _advance(nodeId, epoch);
-        (uint32 full, uint32 before) = (uint32(pool.weight) * WHOLE_BPS, pool.rewardBps);
+        (uint32 full, uint32 before) = (uint32(pool.weight) * WHOLE_BPS, pool.withheldBps);
         uint32 lowered = uint32(pool.weight) * bps;
-        if (lowered >= before) revert RewardNotLower(before, lowered);
-        if (before == full) _lowered.push(uint32(nodeId));
-        pool.rewardBps = lowered;
-        _withheld += before - lowered;
+        if (lowered >= full - before) revert RewardNotLower(full - before, lowered);
+        if (before == 0) _lowered.push(uint32(nodeId));
+        pool.withheldBps = full - lowered;
+        _withheld += full - lowered - before;
         emit RewardLowered(nodeId, epoch, bps);
     }
 

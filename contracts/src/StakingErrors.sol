@@ -24,6 +24,8 @@ interface StakingErrors {
     error PositionsDiffer(uint256 positionId, uint256 otherId);
     /// @notice A part is at most the whole, 10,000 basis points.
     error BpsTooMany(uint256 got, uint256 max);
+    /// @notice Two lists that belong together have as many elements.
+    error LengthsDiffer(uint256 first, uint256 second);
     /// @notice Commission can be collected once the next committee is selected.
     error CommissionBlocked(uint32 epoch);
     /// @notice The node is a candidate already.

@@ -19,6 +19,24 @@ sol!(
 
 sol!(
     #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
+    Attributes,
+    "../../contracts/artifacts/Attributes.json"
+);
+
+sol!(
+    #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
+    Subsidies,
+    "../../contracts/artifacts/Subsidies.json"
+);
+
+sol!(
+    #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
+    Pools,
+    "../../contracts/artifacts/Pools.json"
+);
+
+sol!(
+    #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
     Storage,
     "../../contracts/artifacts/Storage.json"
 );

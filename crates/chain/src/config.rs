@@ -22,6 +22,12 @@ pub struct ContractAddresses {
     pub governance: Address,
     /// Registration and certificates of blobs.
     pub blobs: Address,
+    /// Capacity that many blobs share, and the blobs in it.
+    pub pools: Address,
+    /// What owners say about their blobs.
+    pub attributes: Address,
+    /// A pot that adds to what users pay.
+    pub subsidies: Address,
     /// Capacity, its price, and the money that was paid for it.
     pub storage: Address,
     /// Until when the network answers for which blobs.
@@ -102,6 +108,9 @@ mod tests {
             epochs: Address::from_bytes([7; 20]),
             governance: Address::from_bytes([8; 20]),
             blobs: Address::from_bytes([2; 20]),
+            pools: Address::from_bytes([9; 20]),
+            attributes: Address::from_bytes([10; 20]),
+            subsidies: Address::from_bytes([11; 20]),
             storage: Address::from_bytes([5; 20]),
             availability: Address::from_bytes([6; 20]),
             payment_token: Address::from_bytes([3; 20]),

@@ -142,6 +142,59 @@ pub enum EventKind {
         /// Whether it had a certificate.
         was_certified: bool,
     },
+    /// A pool of capacity came to be.
+    PoolCreated {
+        /// Its number.
+        pool_id: u64,
+        /// First epoch that it does not cover.
+        end_epoch: Epoch,
+    },
+    /// A pool and every blob in it last longer.
+    PoolExtended {
+        /// Which pool.
+        pool_id: u64,
+        /// First epoch that it does not cover, from now on.
+        end_epoch: Epoch,
+    },
+    /// A blob was registered in a pool, and ends with it.
+    PooledBlobRegistered {
+        /// Which pool.
+        pool_id: u64,
+        /// Identity of the registration.
+        object_id: ObjectId,
+        /// Which blob.
+        blob_id: BlobId,
+        /// Length of the blob itself in bytes.
+        size: u64,
+        /// Whether the pool's owner may delete it before the pool's end.
+        deletable: bool,
+        /// First epoch that the pool does not cover yet.
+        end_epoch: Epoch,
+    },
+    /// The committee vouched for a blob in a pool: its point of availability.
+    PooledBlobCertified {
+        /// Which blob.
+        blob_id: BlobId,
+        /// For which registration.
+        object_id: ObjectId,
+        /// Whether the pool's owner may delete it before the pool's end.
+        deletable: bool,
+        /// The epoch of the certificate.
+        certified_epoch: Epoch,
+        /// First epoch that the pool does not cover yet.
+        end_epoch: Epoch,
+    },
+    /// A deletable registration in a pool was deleted by the pool's owner.
+    PooledBlobDeleted {
+        /// Which blob.
+        blob_id: BlobId,
+        /// Which registration.
+        object_id: ObjectId,
+        /// Until when it would have been paid for.
+        end_epoch: Epoch,
+        /// Whether it had a certificate.
+        was_certified: bool,
+    },
     /// The committee vouched that a blob cannot be decoded.
     BlobInvalidated {
         /// Which blob.

@@ -6,7 +6,8 @@ use alloy::{
 };
 
 use crate::bindings::{
-    Availability, Blobs, Committee, Deployer, Epochs, FloeToken, Governance, Nodes, Staking, Storage, TestStablecoin,
+    Attributes, Availability, Blobs, Committee, Deployer, Epochs, FloeToken, Governance, Nodes, Pools, Staking,
+    Storage, Subsidies, TestStablecoin,
 };
 
 /// A decoded revert.
@@ -41,6 +42,9 @@ pub(crate) fn decode(data: &[u8]) -> Reverted {
     }
     let shown = shown::<Committee::CommitteeErrors>(data)
         .or_else(|| shown::<Blobs::BlobsErrors>(data))
+        .or_else(|| shown::<Pools::PoolsErrors>(data))
+        .or_else(|| shown::<Attributes::AttributesErrors>(data))
+        .or_else(|| shown::<Subsidies::SubsidiesErrors>(data))
         .or_else(|| shown::<Epochs::EpochsErrors>(data))
         .or_else(|| shown::<Nodes::NodesErrors>(data))
         .or_else(|| shown::<Staking::StakingErrors>(data))

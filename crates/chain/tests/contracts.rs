@@ -6,6 +6,7 @@ mod support;
 
 mod contracts {
     mod apportionment;
+    mod attributes;
     mod batch;
     mod bindings;
     mod certify;
@@ -22,12 +23,16 @@ mod contracts {
     mod network;
     mod nodes;
     mod ownership;
+    mod pooled;
+    mod pools;
     mod primitives;
     mod quorums;
     mod register;
+    mod repricing;
     mod resources;
     mod signing;
     mod staking;
+    mod subsidies;
     mod tokens;
     mod treasury;
 }

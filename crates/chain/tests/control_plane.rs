@@ -15,6 +15,7 @@ mod control_plane {
     mod hostile;
     mod network;
     mod nodes;
+    mod pools;
     mod proxy;
     mod renewals;
     mod reorganisation;

@@ -82,8 +82,11 @@ pub async fn deploy(rpc_url: &str, wallet: &Wallet, options: &DeployOptions) -> 
         let proxy = FloeProxy::constructorCall { implementation: places.code(part) };
         setup.call(deployer, &Deployer::createCall { code: plan::creation(&FloeProxy::BYTECODE, &proxy) }).await?;
     }
-    let blobs = places.proxy(Part::Blobs);
-    let writers = Availability::constructorCall { clock_: places.proxy(Part::Epochs), blobs_: blobs, pools_: blobs };
+    let writers = Availability::constructorCall {
+        clock_: places.proxy(Part::Epochs),
+        blobs_: places.proxy(Part::Blobs),
+        pools_: places.proxy(Part::Pools),
+    };
     let code = plan::creation(&Availability::BYTECODE, &writers);
     // Nothing of the network can happen before its last contract is there, and readers need not look.
     let first_block = setup.call(deployer, &Deployer::createCall { code }).await?.receipt.block_number;
@@ -95,6 +98,9 @@ pub async fn deploy(rpc_url: &str, wallet: &Wallet, options: &DeployOptions) -> 
         epochs: proxy(Part::Epochs),
         governance: proxy(Part::Governance),
         blobs: proxy(Part::Blobs),
+        pools: proxy(Part::Pools),
+        attributes: proxy(Part::Attributes),
+        subsidies: proxy(Part::Subsidies),
         storage: proxy(Part::Storage),
         availability: Address::from_evm(places.availability()),
         payment_token,

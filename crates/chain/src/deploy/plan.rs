@@ -7,7 +7,7 @@ use alloy::{
 };
 
 use super::DeployOptions;
-use crate::bindings::{Blobs, Committee, Epochs, Governance, Nodes, Staking, Storage};
+use crate::bindings::{Attributes, Blobs, Committee, Epochs, Governance, Nodes, Pools, Staking, Storage, Subsidies};
 
 /// A contract whose code the governance can replace, in the order of creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,11 +19,24 @@ pub(super) enum Part {
     Epochs,
     Storage,
     Blobs,
+    Pools,
+    Attributes,
+    Subsidies,
 }
 
 impl Part {
-    pub(super) const ALL: [Self; 7] =
-        [Self::Governance, Self::Nodes, Self::Committee, Self::Staking, Self::Epochs, Self::Storage, Self::Blobs];
+    pub(super) const ALL: [Self; 10] = [
+        Self::Governance,
+        Self::Nodes,
+        Self::Committee,
+        Self::Staking,
+        Self::Epochs,
+        Self::Storage,
+        Self::Blobs,
+        Self::Pools,
+        Self::Attributes,
+        Self::Subsidies,
+    ];
 
     /// The contract's code with the arguments of its constructor.
     pub(super) fn creation_code(
@@ -34,7 +47,8 @@ impl Part {
         floe: Address,
         options: &DeployOptions,
     ) -> Bytes {
-        let [governance, nodes, committee, staking, epochs, storage, blobs] = Self::ALL.map(|part| places.proxy(part));
+        let [governance, nodes, committee, staking, epochs, storage, blobs, pools, ..] =
+            Self::ALL.map(|part| places.proxy(part));
         let shards = options.n_shards;
         match self {
             Self::Governance => creation(
@@ -96,8 +110,7 @@ impl Part {
                     governance_: governance,
                     clock_: epochs,
                     blobs_: blobs,
-                    // There are no pools: nobody else buys or writes.
-                    pools_: blobs,
+                    pools_: pools,
                     paymentToken_: payment_token,
                     maxEpochsAhead_: options.max_epochs_ahead,
                     burnBasisPoints_: 0,
@@ -111,6 +124,30 @@ impl Part {
                     committee_: committee,
                     treasury_: storage,
                     availability_: places.availability(),
+                },
+            ),
+            Self::Pools => creation(
+                &Pools::BYTECODE,
+                &Pools::constructorCall {
+                    governance_: governance,
+                    nShards_: shards,
+                    committee_: committee,
+                    treasury_: storage,
+                    availability_: places.availability(),
+                },
+            ),
+            Self::Attributes => creation(
+                &Attributes::BYTECODE,
+                &Attributes::constructorCall { governance_: governance, blobs_: blobs, pools_: pools },
+            ),
+            Self::Subsidies => creation(
+                &Subsidies::BYTECODE,
+                &Subsidies::constructorCall {
+                    governance_: governance,
+                    paymentToken_: payment_token,
+                    treasury_: storage,
+                    staking_: staking,
+                    committee_: committee,
                 },
             ),
         }

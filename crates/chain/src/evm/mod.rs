@@ -82,6 +82,7 @@ impl EvmChain {
             ("Staking", contracts.staking),
             ("Epochs", contracts.epochs),
             ("Blobs", contracts.blobs),
+            ("Pools", contracts.pools),
             ("Storage", contracts.storage),
             ("Availability", contracts.availability),
             ("payment token", contracts.payment_token),

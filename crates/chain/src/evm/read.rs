@@ -105,9 +105,15 @@ impl Inner {
         self.prices.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// The contract that keeps a registration. What both can do is asked of both in the same words.
+    pub(super) fn registry_of(&self, object: &ObjectId) -> Address {
+        let contracts = &self.config.contracts;
+        if object.to_number().is_some() { contracts.blobs } else { contracts.pools }
+    }
+
     pub(super) async fn blob_object(&self, object: ObjectId) -> Result<Option<BlobObject>, ChainError> {
         let call = Blobs::blobCall { objectId: U256::from_be_bytes(*object.as_bytes()) };
-        let found = match self.rpc.call("blob", self.config.contracts.blobs, &call).await {
+        let found = match self.rpc.call("blob", self.registry_of(&object), &call).await {
             Ok(found) => found,
             Err(ChainError::Reverted { name, .. }) if name == "UnknownObject" => return Ok(None),
             Err(error) => return Err(error),
@@ -135,8 +141,9 @@ impl Inner {
         if self.available_until(blob).await?.is_none() {
             return Ok(None);
         }
-        let topics = json!([follow::certified_topic(), B256::from(*blob.as_bytes())]);
-        let logs = self.search(self.config.contracts.blobs, &topics, Search::Latest).await?;
+        let topics = json!([follow::certified_topics(), B256::from(*blob.as_bytes())]);
+        let contracts = &self.config.contracts;
+        let logs = self.search_from(0, &[contracts.blobs, contracts.pools], &topics, Search::Latest).await?;
         let latest = logs.iter().max_by_key(|log| (log.block_number, log.log_index));
         latest.map_or(Ok(None), |log| follow::decode(log, &self.config.contracts))
     }
@@ -174,14 +181,14 @@ impl Inner {
     /// Logs of a contract. Searches all blocks at once, or, where the endpoint refuses that, piece by piece from
     /// the newest.
     pub(super) async fn search(&self, contract: Address, topics: &Value, what: Search) -> Result<Vec<Log>, ChainError> {
-        self.search_from(0, contract, topics, what).await
+        self.search_from(0, &[contract], topics, what).await
     }
 
-    /// The same in blocks from a number on.
+    /// The same of some contracts, in blocks from a number on.
     pub(super) async fn search_from(
         &self,
         first: u64,
-        contract: Address,
+        emitters: &[Address],
         topics: &Value,
         what: Search,
     ) -> Result<Vec<Log>, ChainError> {
@@ -191,7 +198,7 @@ impl Inner {
         let mut found = Vec::new();
         loop {
             let begin = end.saturating_sub(blocks - 1).max(first);
-            match self.logs(contract, topics, begin, end).await {
+            match self.logs(emitters, topics, begin, end).await {
                 Ok(logs) => {
                     found.extend(logs);
                     if begin <= first || (what == Search::Latest && !found.is_empty()) {
@@ -205,9 +212,9 @@ impl Inner {
         }
     }
 
-    async fn logs(&self, contract: Address, topics: &Value, from: u64, to: u64) -> Result<Vec<Log>, Failure> {
+    async fn logs(&self, emitters: &[Address], topics: &Value, from: u64, to: u64) -> Result<Vec<Log>, Failure> {
         let filter = json!([{
-            "address": contract.evm(),
+            "address": emitters.iter().map(|contract| contract.evm()).collect::<Vec<_>>(),
             "topics": topics,
             "fromBlock": block_tag(from),
             "toBlock": block_tag(to),

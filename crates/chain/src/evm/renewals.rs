@@ -61,7 +61,7 @@ impl Inner {
         let head: U64 = self.rpc.get("eth_blockNumber", json!([])).await?;
         let from = funded.searched_to.map_or(0, |block| block.saturating_sub(REORGANISED_BLOCKS_MAX));
         let topics = json!([Blobs::FundChanged::SIGNATURE_HASH]);
-        let logs = self.search_from(from, self.config.contracts.blobs, &topics, Search::All).await?;
+        let logs = self.search_from(from, &[self.config.contracts.blobs], &topics, Search::All).await?;
         funded.searched_to = Some(head.to());
         Ok(logs.iter().filter_map(|log| log.topics().get(1)).map(|id| ObjectId::from_bytes(id.0)).collect())
     }

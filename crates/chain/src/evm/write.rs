@@ -170,12 +170,12 @@ impl Inner {
     }
 
     pub(super) async fn certify_blob(&self, object: ObjectId, certificate: &Certificate) -> Result<TxHash, ChainError> {
-        let call = self.blobs_call(&Blobs::certifyCall {
+        let call = Blobs::certifyCall {
             objectId: U256::from_be_bytes(*object.as_bytes()),
             signers: signers(certificate)?,
             signature: convert::words(&certificate.signature.to_eip2537()),
-        });
-        self.send(&call).await.map(|mined| mined.tx)
+        };
+        self.send(&Call::contract(self.registry_of(&object), &call)).await.map(|mined| mined.tx)
     }
 
     pub(super) async fn certify_batch(
@@ -214,6 +214,10 @@ impl Inner {
             .blob_object(object)
             .await?
             .ok_or_else(|| ChainError::InvalidArgument { detail: format!("there is no registration {object}") })?;
+        if self.registry_of(&object) != self.config.contracts.blobs {
+            let detail = format!("{object} lies in a pool, and is extended with it");
+            return Err(ChainError::InvalidArgument { detail });
+        }
         self.ensure_allowance().await?;
         let encoded_length = self.encoded_length(registered.size).await?;
         let info = self.network().await?;
@@ -234,8 +238,8 @@ impl Inner {
     }
 
     pub(super) async fn delete_blob(&self, object: ObjectId) -> Result<TxHash, ChainError> {
-        let call = self.blobs_call(&Blobs::deleteBlobCall { objectId: U256::from_be_bytes(*object.as_bytes()) });
-        self.send(&call).await.map(|mined| mined.tx)
+        let call = Blobs::deleteBlobCall { objectId: U256::from_be_bytes(*object.as_bytes()) };
+        self.send(&Call::contract(self.registry_of(&object), &call)).await.map(|mined| mined.tx)
     }
 
     pub(super) async fn encoded_length(&self, size: u64) -> Result<u64, ChainError> {

@@ -16,6 +16,7 @@ use crate::{
         Blobs::{self, BlobsEvents},
         Epochs::EpochsEvents,
         Nodes::NodesEvents,
+        Pools::{self, PoolsEvents},
     },
     evm::convert,
 };
@@ -73,6 +74,11 @@ pub(crate) fn decode(log: &Log, contracts: &ContractAddresses) -> Result<Option<
             Some(kind) => kind,
             None => return Ok(None),
         }
+    } else if emitter == contracts.pools && PoolsEvents::SELECTORS.contains(topic) {
+        match pools_event(PoolsEvents::decode_log(&log.inner).map_err(unreadable)?.data)? {
+            Some(kind) => kind,
+            None => return Ok(None),
+        }
     } else {
         return Ok(None);
     };
@@ -88,9 +94,9 @@ pub(crate) fn transfer_topic() -> B256 {
     Blobs::Transfer::SIGNATURE_HASH
 }
 
-/// Topic by which certificates of a blob are found.
-pub(crate) fn certified_topic() -> B256 {
-    Blobs::BlobCertified::SIGNATURE_HASH
+/// Topics by which certificates of a blob are found: of one by itself, and of one in a pool.
+pub(crate) fn certified_topics() -> [B256; 2] {
+    [Blobs::BlobCertified::SIGNATURE_HASH, Pools::PooledBlobCertified::SIGNATURE_HASH]
 }
 
 fn bad_answer(detail: String) -> ChainError {
@@ -99,6 +105,11 @@ fn bad_answer(detail: String) -> ChainError {
 
 fn node_id(number: alloy::primitives::U256) -> Result<NodeId, ChainError> {
     convert::number("node id", number).map(NodeId::from_number)
+}
+
+/// Every number is an object's; those in pools are longer than others.
+fn object_id(number: alloy::primitives::U256) -> ObjectId {
+    ObjectId::from_bytes(number.to_be_bytes())
 }
 
 fn nodes_event(event: NodesEvents) -> Result<Option<EventKind>, ChainError> {
@@ -132,11 +143,10 @@ fn epochs_event(event: &EpochsEvents) -> Result<Option<EventKind>, ChainError> {
 
 /// `None` for what concerns owners and their money alone.
 fn blobs_event(event: BlobsEvents) -> Result<Option<EventKind>, ChainError> {
-    let object_id = |id| Ok::<_, ChainError>(ObjectId::from_number(convert::number("object id", id)?));
     Ok(Some(match event {
         BlobsEvents::BlobRegistered(e) => EventKind::BlobRegistered {
             object: BlobObject {
-                object_id: object_id(e.objectId)?,
+                object_id: object_id(e.objectId),
                 blob_id: BlobId::from_bytes(e.blobId.0),
                 owner: Address::from_evm(e.owner),
                 size: e.size,
@@ -150,27 +160,65 @@ fn blobs_event(event: BlobsEvents) -> Result<Option<EventKind>, ChainError> {
         },
         BlobsEvents::BlobCertified(e) => EventKind::BlobCertified {
             blob_id: BlobId::from_bytes(e.blobId.0),
-            object_id: object_id(e.objectId)?,
+            object_id: object_id(e.objectId),
             deletable: e.deletable,
             certified_epoch: Epoch(e.certifiedEpoch),
             end_epoch: Epoch(e.endEpoch),
         },
         BlobsEvents::BlobExtended(e) => EventKind::BlobExtended {
             blob_id: BlobId::from_bytes(e.blobId.0),
-            object_id: object_id(e.objectId)?,
+            object_id: object_id(e.objectId),
             certified_epoch: Epoch(e.certifiedEpoch),
             end_epoch: Epoch(e.endEpoch),
             cost: convert::amount("cost", e.cost)?,
         },
         BlobsEvents::BlobDeleted(e) => EventKind::BlobDeleted {
             blob_id: BlobId::from_bytes(e.blobId.0),
-            object_id: object_id(e.objectId)?,
+            object_id: object_id(e.objectId),
             end_epoch: Epoch(e.endEpoch),
             was_certified: e.wasCertified,
         },
         BlobsEvents::BlobInvalidated(e) => {
             EventKind::BlobInvalidated { blob_id: BlobId::from_bytes(e.blobId.0), epoch: Epoch(e.epoch) }
         }
+        _ => return Ok(None),
+    }))
+}
+
+/// `None` for what concerns owners and their money alone.
+fn pools_event(event: PoolsEvents) -> Result<Option<EventKind>, ChainError> {
+    let pool_id = |id| convert::number("pool id", id);
+    Ok(Some(match event {
+        PoolsEvents::PoolCreated(e) => {
+            EventKind::PoolCreated { pool_id: pool_id(e.poolId)?, end_epoch: Epoch(e.endEpoch) }
+        }
+        PoolsEvents::PoolExtended(e) => {
+            EventKind::PoolExtended { pool_id: pool_id(e.poolId)?, end_epoch: Epoch(e.endEpoch) }
+        }
+        PoolsEvents::PooledBlobRegistered(e) => {
+            convert::encoding_type(e.encodingType)?;
+            EventKind::PooledBlobRegistered {
+                pool_id: pool_id(e.poolId)?,
+                object_id: object_id(e.objectId),
+                blob_id: BlobId::from_bytes(e.blobId.0),
+                size: e.size,
+                deletable: e.deletable,
+                end_epoch: Epoch(e.endEpoch),
+            }
+        }
+        PoolsEvents::PooledBlobCertified(e) => EventKind::PooledBlobCertified {
+            blob_id: BlobId::from_bytes(e.blobId.0),
+            object_id: object_id(e.objectId),
+            deletable: e.deletable,
+            certified_epoch: Epoch(e.certifiedEpoch),
+            end_epoch: Epoch(e.endEpoch),
+        },
+        PoolsEvents::PooledBlobDeleted(e) => EventKind::PooledBlobDeleted {
+            blob_id: BlobId::from_bytes(e.blobId.0),
+            object_id: object_id(e.objectId),
+            end_epoch: Epoch(e.endEpoch),
+            was_certified: e.wasCertified,
+        },
         _ => return Ok(None),
     }))
 }

@@ -21,7 +21,7 @@ use alloy::{
 use futures::stream;
 use serde_json::{Value, json};
 
-pub(crate) use self::decode::{certified_topic, decode, transfer_topic};
+pub(crate) use self::decode::{certified_topics, decode, transfer_topic};
 use self::{
     decode::decode_logs,
     history::History,
@@ -165,9 +165,9 @@ impl Follower {
     }
 
     /// The contracts whose events are followed.
-    fn emitters(&self) -> [alloy::primitives::Address; 3] {
-        let ContractAddresses { nodes, epochs, blobs, .. } = self.follow.contracts;
-        [nodes, epochs, blobs].map(|contract| contract.evm())
+    fn emitters(&self) -> [alloy::primitives::Address; 4] {
+        let ContractAddresses { nodes, epochs, blobs, pools, .. } = self.follow.contracts;
+        [nodes, epochs, blobs, pools].map(|contract| contract.evm())
     }
 
     /// A step to a block that was announced, if it is the one behind the position: its logs are all that has to be asked

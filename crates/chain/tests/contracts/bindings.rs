@@ -21,6 +21,27 @@ sol!(
 sol!(
     #[sol(rpc)]
     #[derive(Debug, PartialEq, Eq)]
+    Attributes,
+    "../../contracts/artifacts/Attributes.json"
+);
+
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    Subsidies,
+    "../../contracts/artifacts/Subsidies.json"
+);
+
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    Pools,
+    "../../contracts/artifacts/Pools.json"
+);
+
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
     Storage,
     "../../contracts/artifacts/Storage.json"
 );

@@ -36,7 +36,7 @@ impl Network {
     }
 
     /// A quorum votes for a call, the delay passes, and it is made.
-    async fn decide(&self, target: Address, data: &Bytes) {
+    pub(super) async fn decide(&self, target: Address, data: &Bytes) {
         self.approve(target, data).await;
         for _ in 0..3 {
             self.next_epoch().await;

@@ -19,7 +19,8 @@ use floe_chain::{
 };
 
 use super::bindings::{
-    Availability, Blobs, Committee, Epochs, FloeToken, Governance, Nodes, Staking, Storage, TestStablecoin,
+    Attributes, Availability, Blobs, Committee, Epochs, FloeToken, Governance, Nodes, Pools, Staking, Storage,
+    Subsidies, TestStablecoin,
 };
 use super::signing::{self, Possession};
 use crate::support::{CHAIN_ID, FUNDED_KEY, TestChain, rpc};
@@ -63,6 +64,9 @@ pub(super) struct Deployment {
     pub(super) epochs: Epochs::EpochsInstance<DynProvider>,
     pub(super) governance: Governance::GovernanceInstance<DynProvider>,
     pub(super) blobs: Blobs::BlobsInstance<DynProvider>,
+    pub(super) pools: Pools::PoolsInstance<DynProvider>,
+    pub(super) attributes: Attributes::AttributesInstance<DynProvider>,
+    pub(super) subsidies: Subsidies::SubsidiesInstance<DynProvider>,
     pub(super) storage: Storage::StorageInstance<DynProvider>,
     pub(super) availability: Availability::AvailabilityInstance<DynProvider>,
     pub(super) money: TestStablecoin::TestStablecoinInstance<DynProvider>,
@@ -133,6 +137,9 @@ impl Deployment {
             epochs: Epochs::new(of(at.epochs), owner.clone()),
             governance: Governance::new(of(at.governance), owner.clone()),
             blobs: Blobs::new(of(at.blobs), owner.clone()),
+            pools: Pools::new(of(at.pools), owner.clone()),
+            attributes: Attributes::new(of(at.attributes), owner.clone()),
+            subsidies: Subsidies::new(of(at.subsidies), owner.clone()),
             storage: Storage::new(of(at.storage), owner.clone()),
             availability: Availability::new(of(at.availability), owner.clone()),
             money: TestStablecoin::new(of(at.payment_token), owner.clone()),

@@ -2,7 +2,10 @@
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 
-use super::bindings::{BlobRegistry::BlobObject, Blobs, Storage, TestStablecoin};
+use super::bindings::{
+    Blobs::{self, BlobObject},
+    Storage, TestStablecoin,
+};
 use super::network::{
     Deployment, MAX_EPOCHS_AHEAD, Network, STORAGE_PRICE, WRITE_PRICE, account, mined, new_blob, refusal,
 };

@@ -20,6 +20,11 @@ fn label(kind: &EventKind) -> &'static str {
         EventKind::BlobExtended { .. } => "extended",
         EventKind::BlobDeleted { .. } => "deleted",
         EventKind::BlobInvalidated { .. } => "invalid",
+        EventKind::PoolCreated { .. } => "pool",
+        EventKind::PoolExtended { .. } => "pool extended",
+        EventKind::PooledBlobRegistered { .. } => "pooled",
+        EventKind::PooledBlobCertified { .. } => "pooled certified",
+        EventKind::PooledBlobDeleted { .. } => "pooled deleted",
     }
 }
 

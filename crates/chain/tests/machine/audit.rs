@@ -7,7 +7,7 @@ use super::model::clock::Phase;
 use super::model::nodes::public_key;
 use super::model::stake::near;
 use super::model::wide;
-use crate::bindings::{Availability, BlobRegistry, Blobs, Committee, Epochs, Nodes, Staking, Storage, TestStablecoin};
+use crate::bindings::{Availability, Blobs, Committee, Epochs, Nodes, Staking, Storage, TestStablecoin};
 
 impl Driver {
     /// Compares everything.
@@ -98,7 +98,7 @@ impl Driver {
         }
         for (id, blob) in &model.blobs {
             let got = self.evm.view(at.blobs, &Blobs::blobCall { objectId: wide(*id) });
-            let expected = BlobRegistry::BlobObject {
+            let expected = Blobs::BlobObject {
                 blobId: blob.id,
                 owner: model.blob_deeds.owners[id],
                 size: blob.size,
@@ -174,12 +174,12 @@ impl Driver {
             let (pool, got) =
                 (&model.stakes.pools[id], self.evm.view(at.staking, &Staking::poolOfCall { nodeId: wide(*id) }));
             let weight = model.committees.get(&model.epoch()).map_or(0, |committee| committee.weight(*id));
-            let lowered = u32::from(weight) * u32::from(pool.reward_bps);
+            let withheld = u32::from(weight) * (10_000 - u32::from(pool.reward_bps));
             let next = pool.next_commission.map_or(0, |(_, epoch)| epoch);
             self.same(
                 "pool",
-                (got.weight, got.rewardBps, got.commissionBps, got.commissionEpoch, got.index.to::<u128>()),
-                (weight, lowered, pool.commission_bps, next, pool.index),
+                (got.weight, got.withheldBps, got.commissionBps, got.commissionEpoch, got.index.to::<u128>()),
+                (weight, withheld, pool.commission_bps, next, pool.index),
             );
             near("commission", got.commission.to(), pool.commission, pool.unpaid_epochs);
             for epoch in model.epoch()..=model.epoch() + 2 {

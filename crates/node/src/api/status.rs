@@ -25,7 +25,7 @@ fn blob_status(record: &BlobRecord, deletable_counts: DeletableCounts, now: Epoc
         return BlobStatus::Nonexistent;
     }
     let initial_certified_epoch = record.certified(now).map(|certified| Epoch(certified.first_epoch));
-    let Some(registered) = record.registered.filter(|_| record.is_permanent(now)) else {
+    let Some(registered) = record.permanent(now) else {
         return BlobStatus::Deletable { initial_certified_epoch, deletable_counts };
     };
     let certified = record.certified_permanent(now);

@@ -17,8 +17,10 @@ pub(crate) const COMMITTEE: &[u8] = b"c/committee";
 
 /// What is known of a blob: `b/` and the id.
 pub(crate) const BLOB_PREFIX: &[u8] = b"b/";
-/// Deletable registrations of a blob: `d/`, the id, the object.
-pub(crate) const DELETABLE_PREFIX: &[u8] = b"d/";
+/// Registrations that are kept one by one: `d/`, the id, the object.
+pub(crate) const SINGLE_PREFIX: &[u8] = b"d/";
+/// Ends of pools: `p/` and the pool's number.
+pub(crate) const POOL_PREFIX: &[u8] = b"p/";
 /// Index by end epoch: `x/`, the epoch, the id.
 pub(crate) const EXPIRY_PREFIX: &[u8] = b"x/";
 /// Undo journal: `u/`, block, log index.
@@ -42,12 +44,16 @@ pub(crate) fn missing(id: &BlobId) -> Vec<u8> {
     key(MISSING_PREFIX, &[id.as_ref()])
 }
 
-pub(crate) fn deletable(id: &BlobId, object: &ObjectId) -> Vec<u8> {
-    key(DELETABLE_PREFIX, &[id.as_ref(), object.as_ref()])
+pub(crate) fn single(id: &BlobId, object: &ObjectId) -> Vec<u8> {
+    key(SINGLE_PREFIX, &[id.as_ref(), object.as_ref()])
 }
 
-pub(crate) fn deletables_of(id: &BlobId) -> Vec<u8> {
-    key(DELETABLE_PREFIX, &[id.as_ref()])
+pub(crate) fn singles_of(id: &BlobId) -> Vec<u8> {
+    key(SINGLE_PREFIX, &[id.as_ref()])
+}
+
+pub(crate) fn pool(id: u64) -> Vec<u8> {
+    key(POOL_PREFIX, &[&id.to_be_bytes()])
 }
 
 pub(crate) fn expiry(end: Epoch, id: &BlobId) -> Vec<u8> {
@@ -90,8 +96,8 @@ mod tests {
         assert_eq!(blob_of(&blob(&id)), Some(id));
         assert_eq!(blob_of(&expiry(Epoch(258), &id)), Some(id));
         assert!(expiry(Epoch(258), &id).starts_with(&expiry_of(Epoch(258))));
-        assert!(deletable(&id, &ObjectId::from_number(3)).starts_with(&deletables_of(&id)));
-        assert_eq!(object_of(&deletable(&id, &ObjectId::from_number(3))), Some(ObjectId::from_number(3)));
+        assert!(single(&id, &ObjectId::from_number(3)).starts_with(&singles_of(&id)));
+        assert_eq!(object_of(&single(&id, &ObjectId::from_number(3))), Some(ObjectId::from_number(3)));
         let cursor = EventCursor { block: 300, log_index: 2, block_hash: [0; 32] };
         assert_eq!(undo_position(&undo(&cursor)), Some((300, 2)));
         assert_eq!(undo_position(b"u/short"), None);

@@ -73,10 +73,10 @@ impl Ledger {
     pub(crate) fn is_registered_as(&self, blob: &BlobId, persistence: Persistence) -> Result<bool, LedgerError> {
         let now = self.epoch();
         Ok(match persistence {
-            Persistence::Permanent => self.record(blob)?.is_some_and(|record| record.is_permanent(now)),
+            Persistence::Permanent => self.record(blob)?.is_some_and(|record| record.permanent(now).is_some()),
             Persistence::Deletable(object) => {
-                let entry = rules::deletable(&Overlay::new(&self.store), blob, &object)?;
-                entry.is_some_and(|entry| entry.registered.end > now.0)
+                let entry = rules::single(&Overlay::new(&self.store), blob, &object)?;
+                entry.is_some_and(|entry| entry.deletable && entry.holds(now))
             }
         })
     }
@@ -84,20 +84,18 @@ impl Ledger {
     /// The latest of the deletable registrations of a blob that hold.
     pub(crate) fn latest_deletable(&self, blob: &BlobId) -> Result<Option<ObjectId>, LedgerError> {
         let now = self.epoch();
-        let rows = self.store.state_range(&keys::deletables_of(blob))?;
-        // Objects are numbered as they are registered, and keys are in order.
-        let live = rows.iter().rev().find(|(_, bytes)| {
-            record::decode::<record::Deletable>(bytes).is_some_and(|entry| entry.registered.end > now.0)
-        });
-        Ok(live.and_then(|(key, _)| keys::object_of(key)))
+        let live = rules::objects(&Overlay::new(&self.store), blob)?;
+        let live = live.into_iter().filter(|(_, entry)| entry.deletable && entry.holds(now));
+        // Objects are numbered as they are registered. Who does not name an object does not mean one in a pool.
+        Ok(live.max_by_key(|(object, entry)| (entry.pool.is_none(), *object)).map(|(object, _)| object))
     }
 
     /// How many deletable registrations of a blob hold.
     pub(crate) fn deletable_counts(&self, blob: &BlobId) -> Result<DeletableCounts, LedgerError> {
         let now = self.epoch();
         let mut counts = DeletableCounts::default();
-        for entry in rules::deletables(&Overlay::new(&self.store), blob)? {
-            if entry.registered.end > now.0 {
+        for entry in rules::singles(&Overlay::new(&self.store), blob)? {
+            if entry.deletable && entry.holds(now) {
                 counts.count_deletable_total += 1;
                 counts.count_deletable_certified += u32::from(entry.certified.is_some());
             }
@@ -195,7 +193,13 @@ impl Ledger {
         let _one_writer = self.writer.lock();
         let now = self.epoch();
         let record = self.record(blob)?;
-        if record.as_ref().is_some_and(|record| record.standing(now).is_registered()) {
+        if let Some(record) = record.as_ref().filter(|record| record.standing(now).is_registered()) {
+            if record.pooled.is_some() {
+                // Its pool was extended: it comes up again at the new end.
+                let mut overlay = Overlay::new(&self.store);
+                rules::refresh(&mut overlay, blob)?;
+                self.commit(overlay)?;
+            }
             return Ok(false);
         }
         self.store.delete_blob(blob.as_bytes())?;
@@ -203,10 +207,14 @@ impl Ledger {
         let mut batch = Batch::new().state(keys::missing(blob), None);
         if let Some(end) = record.end().filter(|end| *end <= now) {
             batch = batch.state(keys::expiry(end, blob), None);
+            let written = rules::stored(&Overlay::new(&self.store), blob)?;
+            if let Some(end) = written.and_then(|record| record.end()) {
+                batch = batch.state(keys::expiry(end, blob), None);
+            }
             if record.invalid.is_none() {
                 batch = batch.state(keys::blob(blob), None);
             }
-            for (key, _) in self.store.state_range(&keys::deletables_of(blob))? {
+            for (key, _) in self.store.state_range(&keys::singles_of(blob))? {
                 batch = batch.state(key, None);
             }
         }

@@ -31,25 +31,55 @@ pub(crate) struct Certified {
     pub(crate) claim: Claim,
 }
 
-/// A registration that its owner may delete; kept one by one, since each can go alone.
+/// A registration that is kept by itself: one that its owner may delete, since each can go alone, or one in a pool, since
+/// its end moves with the pool's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Deletable {
+pub(crate) struct Single {
     pub(crate) registered: Claim,
     /// Epoch and event of its certificate.
     pub(crate) certified: Option<(u32, EventRef)>,
+    pub(crate) deletable: bool,
+    /// The pool that it lies in.
+    pub(crate) pool: Option<u64>,
 }
 
-/// What all deletable registrations of a blob come to.
+impl Single {
+    pub(crate) fn holds(&self, now: Epoch) -> bool {
+        self.registered.holds(now)
+    }
+
+    fn certificate(&self) -> Option<Certified> {
+        let (first_epoch, event) = self.certified?;
+        Some(Certified { first_epoch, claim: Claim { end: self.registered.end, event } })
+    }
+}
+
+/// What some registrations of a blob come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct DeletableSummary {
+pub(crate) struct Summary {
     /// The one that lasts longest.
     registered: Option<Claim>,
     /// The certified one that lasts longest, with the first epoch of any certificate.
     certified: Option<Certified>,
 }
 
+impl Summary {
+    /// Of those that hold now; of all when none does, so that the last end stays known.
+    fn of(now: Epoch, singles: impl Iterator<Item = Single> + Clone) -> Self {
+        let any = singles.clone().any(|single| single.holds(now));
+        let mut summary = Self::default();
+        for single in singles.filter(|single| !any || single.holds(now)) {
+            if summary.registered.is_none_or(|claim| claim.end < single.registered.end) {
+                summary.registered = Some(single.registered);
+            }
+            summary.certified = merge(summary.certified, single.certificate());
+        }
+        summary
+    }
+}
+
 /// All that the events say of one blob id. Several permanent registrations of the same id fold into the longest one;
-/// deletable ones are summed up here and kept apart.
+/// those that are kept one by one are summed up here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BlobRecord {
     /// Unencoded bytes, as registered.
@@ -57,7 +87,10 @@ pub(crate) struct BlobRecord {
     pub(crate) registered: Option<Claim>,
     pub(crate) certified: Option<Certified>,
     pub(crate) invalid: Option<EventRef>,
-    pub(crate) deletable: DeletableSummary,
+    /// What its owners may delete, in pools or not.
+    pub(crate) deletable: Summary,
+    /// What is permanent and lies in pools; `None` as long as the blob was in no pool.
+    pub(crate) pooled: Option<Summary>,
     /// First epoch in which the data may go, once a deletion has taken the last registration: not at once, so that a
     /// reorganisation can take the deletion back.
     pub(crate) dropped_at: Option<u32>,
@@ -94,18 +127,19 @@ impl BlobRecord {
 
     /// Whether any registration holds now.
     fn is_registered(&self, now: Epoch) -> bool {
-        let claims = [self.registered, self.deletable.registered];
-        claims.into_iter().flatten().any(|claim| claim.holds(now))
+        self.permanent(now).is_some() || self.deletable.registered.is_some_and(|claim| claim.holds(now))
     }
 
-    /// Whether a registration that nobody can delete holds now.
-    pub(crate) fn is_permanent(&self, now: Epoch) -> bool {
-        self.registered.is_some_and(|claim| claim.holds(now))
+    /// The registration that nobody can delete and that lasts longest, if one holds now.
+    pub(crate) fn permanent(&self, now: Epoch) -> Option<Claim> {
+        let claims = [self.registered, self.in_pools().registered];
+        claims.into_iter().flatten().filter(|claim| claim.holds(now)).max_by_key(|claim| claim.end)
     }
 
     /// The certificate of a permanent registration, if one holds now.
     pub(crate) fn certified_permanent(&self, now: Epoch) -> Option<Certified> {
-        self.certified.filter(|certified| certified.claim.holds(now))
+        let pooled = self.in_pools().certified.filter(|certified| certified.claim.holds(now));
+        merge(self.certified_alone(now), pooled)
     }
 
     /// The certificate that lasts longest, if one holds now; with the first epoch of any.
@@ -114,29 +148,35 @@ impl BlobRecord {
         merge(self.certified_permanent(now), deletable)
     }
 
+    /// The same for permanent ones outside of pools.
+    fn certified_alone(&self, now: Epoch) -> Option<Certified> {
+        self.certified.filter(|certified| certified.claim.holds(now))
+    }
+
+    fn in_pools(&self) -> Summary {
+        self.pooled.unwrap_or_default()
+    }
+
     /// The last end epoch of any claim; the data may go from then on.
     pub(crate) fn end(&self) -> Option<Epoch> {
-        let claims = [self.registered, self.deletable.registered];
-        let certificates = [self.certified, self.deletable.certified];
+        let pooled = self.in_pools();
+        let claims = [self.registered, self.deletable.registered, pooled.registered];
+        let certificates = [self.certified, self.deletable.certified, pooled.certified];
         let ends = claims.iter().flatten().map(|claim| claim.end);
         let ends = ends.chain(certificates.iter().flatten().map(|certified| certified.claim.end));
         ends.chain(self.dropped_at).max().map(Epoch)
     }
 
-    /// Sums the deletable registrations up that still hold.
-    pub(crate) fn sum_up(&mut self, now: Epoch, objects: impl Iterator<Item = Deletable>) {
-        let mut summary = DeletableSummary::default();
-        for object in objects.filter(|object| object.registered.holds(now)) {
-            if summary.registered.is_none_or(|claim| claim.end < object.registered.end) {
-                summary.registered = Some(object.registered);
-            }
-            let certified = object.certified.map(|(first_epoch, event)| Certified {
-                first_epoch,
-                claim: Claim { end: object.registered.end, event },
-            });
-            summary.certified = merge(summary.certified, certified);
+    /// Sums the registrations up that are kept one by one.
+    pub(crate) fn sum_up(&mut self, now: Epoch, singles: &[Single]) {
+        self.deletable = Summary::of(now, singles.iter().copied().filter(|single| single.deletable));
+        if self.pooled.is_some() || singles.iter().any(|single| single.pool.is_some()) {
+            self.pooled = Some(Summary::of(now, singles.iter().copied().filter(|single| !single.deletable)));
         }
-        self.deletable = summary;
+    }
+
+    /// Notes whether the last registration has gone before its end.
+    pub(crate) fn note_dropped(&mut self, now: Epoch) {
         if self.is_registered(now) {
             self.dropped_at = None;
         } else {
@@ -154,7 +194,7 @@ impl BlobRecord {
     }
 
     pub(crate) fn certify(&mut self, now: Epoch, epoch: Epoch, claim: Claim) {
-        match self.certified_permanent(now) {
+        match self.certified_alone(now) {
             None => self.certified = Some(Certified { first_epoch: epoch.0, claim }),
             Some(mut known) if claim.end > known.claim.end => {
                 known.claim = claim;

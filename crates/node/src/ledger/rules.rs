@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::LedgerError;
 use super::keys;
 use super::overlay::{Kv, Overlay, Undo};
-use super::record::{BadRecord, BlobRecord, Claim, Deletable, EventRef, decode, encode};
+use super::record::{BadRecord, BlobRecord, Claim, EventRef, Single, decode, encode};
 
 /// Blocks whose events can be undone. A reorganisation beyond that rebuilds the state from the first event.
 pub(crate) const UNDO_BLOCKS: u64 = 512;
@@ -51,7 +51,17 @@ pub(crate) fn epoch<K: Kv>(kv: &Overlay<'_, K>) -> Result<Option<EpochInfo>, Led
     Ok(kv.get(keys::EPOCH)?.and_then(|bytes| decode(&bytes)))
 }
 
+/// What is known of a blob, as of the ends that its pools have now.
 pub(crate) fn record<K: Kv>(kv: &Overlay<'_, K>, blob: &BlobId) -> Result<Option<BlobRecord>, LedgerError> {
+    let Some(mut record) = stored(kv, blob)? else { return Ok(None) };
+    if record.pooled.is_some() {
+        record.sum_up(now(kv)?, &singles(kv, blob)?);
+    }
+    Ok(Some(record))
+}
+
+/// The record as it was last written: a pool may have been extended since.
+pub(crate) fn stored<K: Kv>(kv: &Overlay<'_, K>, blob: &BlobId) -> Result<Option<BlobRecord>, LedgerError> {
     let Some(bytes) = kv.get(&keys::blob(blob))? else { return Ok(None) };
     match decode(&bytes) {
         Some(record) => Ok(Some(record)),
@@ -79,8 +89,12 @@ pub(crate) fn apply<K: Kv>(
     prune_journal(kv, event.cursor.block)
 }
 
+fn now<K: Kv>(kv: &Overlay<'_, K>) -> Result<Epoch, LedgerError> {
+    Ok(epoch(kv)?.map_or(Epoch(0), |info| Epoch(info.epoch)))
+}
+
 fn apply_kind<K: Kv>(kv: &mut Overlay<'_, K>, event: &ChainEvent, effects: &mut Effects) -> Result<(), LedgerError> {
-    let now = epoch(kv)?.map_or(Epoch(0), |info| Epoch(info.epoch));
+    let now = now(kv)?;
     let source = EventRef { tx: *event.tx.as_bytes(), log_index: event.cursor.log_index };
     match &event.kind {
         EventKind::EpochChanged { epoch, started_at } => {
@@ -96,8 +110,8 @@ fn apply_kind<K: Kv>(kv: &mut Overlay<'_, K>, event: &ChainEvent, effects: &mut 
         EventKind::BlobRegistered { object, .. } => {
             let claim = Claim { end: object.end_epoch.0, event: source };
             if object.deletable {
-                let entry = Deletable { registered: claim, certified: None };
-                kv.set(keys::deletable(&object.blob_id, &object.object_id), Some(encode(&entry)))?;
+                let entry = Single { registered: claim, certified: None, deletable: true, pool: None };
+                put_single(kv, &object.blob_id, &object.object_id, Some(entry))?;
                 sum_up(kv, &object.blob_id, now, |record| record.size = object.size)?;
             } else {
                 update(kv, &object.blob_id, |record| record.register(now, object.size, claim))?;
@@ -107,8 +121,9 @@ fn apply_kind<K: Kv>(kv: &mut Overlay<'_, K>, event: &ChainEvent, effects: &mut 
         EventKind::BlobCertified { blob_id, object_id, deletable, certified_epoch, end_epoch } => {
             let claim = Claim { end: end_epoch.0, event: source };
             if *deletable {
-                let entry = Deletable { registered: claim, certified: Some((certified_epoch.0, source)) };
-                kv.set(keys::deletable(blob_id, object_id), Some(encode(&entry)))?;
+                let certified = Some((certified_epoch.0, source));
+                let entry = Single { registered: claim, certified, deletable: true, pool: None };
+                put_single(kv, blob_id, object_id, Some(entry))?;
                 sum_up(kv, blob_id, now, |_| {})?;
             } else {
                 update(kv, blob_id, |record| record.certify(now, *certified_epoch, claim))?;
@@ -117,9 +132,9 @@ fn apply_kind<K: Kv>(kv: &mut Overlay<'_, K>, event: &ChainEvent, effects: &mut 
         }
         EventKind::BlobExtended { blob_id, object_id, certified_epoch, end_epoch, .. } => {
             let claim = Claim { end: end_epoch.0, event: source };
-            if let Some(mut entry) = deletable(kv, blob_id, object_id)? {
+            if let Some(mut entry) = single(kv, blob_id, object_id)? {
                 entry.registered = claim;
-                kv.set(keys::deletable(blob_id, object_id), Some(encode(&entry)))?;
+                put_single(kv, blob_id, object_id, Some(entry))?;
                 sum_up(kv, blob_id, now, |_| {})?;
             } else {
                 update(kv, blob_id, |record| {
@@ -128,9 +143,27 @@ fn apply_kind<K: Kv>(kv: &mut Overlay<'_, K>, event: &ChainEvent, effects: &mut 
                 })?;
             }
         }
-        EventKind::BlobDeleted { blob_id, object_id, .. } => {
-            kv.set(keys::deletable(blob_id, object_id), None)?;
+        EventKind::BlobDeleted { blob_id, object_id, .. } | EventKind::PooledBlobDeleted { blob_id, object_id, .. } => {
+            put_single(kv, blob_id, object_id, None)?;
             sum_up(kv, blob_id, now, |_| {})?;
+        }
+        EventKind::PoolCreated { pool_id, end_epoch } | EventKind::PoolExtended { pool_id, end_epoch } => {
+            kv.set(keys::pool(*pool_id), Some(encode(&end_epoch.0)))?;
+        }
+        EventKind::PooledBlobRegistered { pool_id, object_id, blob_id, size, deletable, end_epoch } => {
+            let registered = Claim { end: end_epoch.0, event: source };
+            let entry = Single { registered, certified: None, deletable: *deletable, pool: Some(*pool_id) };
+            put_single(kv, blob_id, object_id, Some(entry))?;
+            sum_up(kv, blob_id, now, |record| record.size = *size)?;
+            effects.registered.push(*blob_id);
+        }
+        EventKind::PooledBlobCertified { blob_id, object_id, certified_epoch, .. } => {
+            if let Some(mut entry) = single(kv, blob_id, object_id)? {
+                entry.certified = Some((certified_epoch.0, source));
+                put_single(kv, blob_id, object_id, Some(entry))?;
+                sum_up(kv, blob_id, now, |_| {})?;
+            }
+            effects.certified.push(*blob_id);
         }
         EventKind::BlobInvalidated { blob_id, .. } => {
             update(kv, blob_id, |record| record.invalid = Some(source))?;
@@ -140,31 +173,64 @@ fn apply_kind<K: Kv>(kv: &mut Overlay<'_, K>, event: &ChainEvent, effects: &mut 
     Ok(())
 }
 
-/// A deletable registration; `None` for a permanent one too.
-pub(crate) fn deletable<K: Kv>(
+/// A registration that is kept by itself; `None` for a permanent one outside of pools.
+pub(crate) fn single<K: Kv>(
     kv: &Overlay<'_, K>,
     blob: &BlobId,
     object: &ObjectId,
-) -> Result<Option<Deletable>, LedgerError> {
-    Ok(kv.get(&keys::deletable(blob, object))?.and_then(|bytes| decode(&bytes)))
+) -> Result<Option<Single>, LedgerError> {
+    let entry = kv.get(&keys::single(blob, object))?.and_then(|bytes| decode(&bytes));
+    entry.map(|entry| with_pool(kv, entry)).transpose()
 }
 
-/// All deletable registrations of a blob, ended ones included.
-pub(crate) fn deletables<K: Kv>(kv: &Overlay<'_, K>, blob: &BlobId) -> Result<Vec<Deletable>, LedgerError> {
-    Ok(kv.range(&keys::deletables_of(blob))?.values().filter_map(|bytes| decode(bytes)).collect())
+/// All registrations of a blob that are kept one by one, ended ones included.
+pub(crate) fn singles<K: Kv>(kv: &Overlay<'_, K>, blob: &BlobId) -> Result<Vec<Single>, LedgerError> {
+    Ok(objects(kv, blob)?.into_iter().map(|(_, entry)| entry).collect())
 }
 
-/// Brings the record of a blob in step with its deletable registrations.
+/// The same with their numbers.
+pub(crate) fn objects<K: Kv>(kv: &Overlay<'_, K>, blob: &BlobId) -> Result<Vec<(ObjectId, Single)>, LedgerError> {
+    let rows = kv.range(&keys::singles_of(blob))?;
+    let known = rows.iter().filter_map(|(key, bytes)| Some((keys::object_of(key)?, decode(bytes)?)));
+    known.map(|(object, entry)| Ok((object, with_pool(kv, entry)?))).collect()
+}
+
+/// A registration with the end that its pool has now: an extension of a pool writes nothing for the blobs in it.
+fn with_pool<K: Kv>(kv: &Overlay<'_, K>, mut entry: Single) -> Result<Single, LedgerError> {
+    let Some(pool) = entry.pool else { return Ok(entry) };
+    if let Some(end) = kv.get(&keys::pool(pool))?.and_then(|bytes| decode(&bytes)) {
+        entry.registered.end = end;
+    }
+    Ok(entry)
+}
+
+fn put_single<K: Kv>(
+    kv: &mut Overlay<'_, K>,
+    blob: &BlobId,
+    object: &ObjectId,
+    entry: Option<Single>,
+) -> Result<(), LedgerError> {
+    Ok(kv.set(keys::single(blob, object), entry.as_ref().map(encode))?)
+}
+
+/// Writes a blob's record and its place in the index as of the ends that its pools have now. Without effect on one that
+/// was in no pool.
+pub(crate) fn refresh<K: Kv>(kv: &mut Overlay<'_, K>, blob: &BlobId) -> Result<(), LedgerError> {
+    update(kv, blob, |_| {})
+}
+
+/// Brings the record of a blob in step with the registrations that are kept one by one.
 fn sum_up<K: Kv>(
     kv: &mut Overlay<'_, K>,
     blob: &BlobId,
     now: Epoch,
     change: impl FnOnce(&mut BlobRecord),
 ) -> Result<(), LedgerError> {
-    let objects = deletables(kv, blob)?;
+    let singles = singles(kv, blob)?;
     update(kv, blob, |record| {
         change(record);
-        record.sum_up(now, objects.into_iter());
+        record.sum_up(now, &singles);
+        record.note_dropped(now);
     })
 }
 
@@ -174,8 +240,8 @@ fn update<K: Kv>(
     blob: &BlobId,
     change: impl FnOnce(&mut BlobRecord),
 ) -> Result<(), LedgerError> {
+    let before = stored(kv, blob)?.and_then(|record| record.end());
     let mut record = record(kv, blob)?.unwrap_or_default();
-    let before = record.end();
     change(&mut record);
     let after = record.end();
     if before != after {
@@ -238,9 +304,14 @@ pub(crate) fn rollback<K: Kv>(kv: &mut Overlay<'_, K>, to: &EventCursor) -> Resu
     // The sweep may have passed an epoch that did not happen.
     kv.set(keys::SWEPT.to_vec(), None)?;
     if to.block < undo_floor(kv)? {
-        for prefix in
-            [keys::BLOB_PREFIX, keys::DELETABLE_PREFIX, keys::EXPIRY_PREFIX, keys::UNDO_PREFIX, keys::MISSING_PREFIX]
-        {
+        for prefix in [
+            keys::BLOB_PREFIX,
+            keys::SINGLE_PREFIX,
+            keys::POOL_PREFIX,
+            keys::EXPIRY_PREFIX,
+            keys::UNDO_PREFIX,
+            keys::MISSING_PREFIX,
+        ] {
             for key in kv.range(prefix)?.into_keys() {
                 kv.set(key, None)?;
             }

@@ -197,17 +197,18 @@ impl Model {
     }
 
     pub(crate) fn extend(&mut self, by: Address, object: u64, epochs: u32, max_cost: U256) -> Ruling<()> {
-        let blob = self.extendable(object)?;
+        let blob = self.with_certificate(object)?;
         self.buy_epochs(Payer::Allowance(by), object, &blob, epochs, max_cost)
     }
 
     pub(crate) fn extend_with_resource(&mut self, by: Address, object: u64, resource: u64) -> Ruling<()> {
-        let blob = self.extendable(object)?;
+        let blob = self.with_certificate(object)?;
         let Resource { start, end, size } = self.take(by, resource, None)?;
         let length = self.length(blob.size).expect("well-formed");
         if size != length {
             return refuse(Blobs::ResourceSizeMismatch { expected: length, got: size });
         }
+        self.unexpired(&blob)?;
         if start != blob.end {
             return refuse(Blobs::ResourceGap { expected: blob.end, got: start });
         }
@@ -218,6 +219,7 @@ impl Model {
         let size = self.length(blob.size).expect("well-formed");
         let order = Order { size, units: units(size), start: blob.end, epochs, write_units: 0 };
         let bought = self.purchase(payer, order, max)?;
+        self.unexpired(blob)?;
         self.prolong(object, bought.end, bought.cost)
     }
 
@@ -370,11 +372,17 @@ impl Model {
         Ok((self.blob_deeds.authorized(by, object)?, blob))
     }
 
-    fn extendable(&self, object: u64) -> Ruling<Blob> {
+    /// Can be extended unless it has expired, which the treasury's epoch tells.
+    fn with_certificate(&self, object: u64) -> Ruling<Blob> {
         let blob = self.known(object)?;
         if blob.certified.is_none() {
             return refuse(Blobs::NotCertified { objectId: wide(object) });
         }
+        Ok(blob)
+    }
+
+    fn extendable(&self, object: u64) -> Ruling<Blob> {
+        let blob = self.with_certificate(object)?;
         self.unexpired(&blob)?;
         Ok(blob)
     }

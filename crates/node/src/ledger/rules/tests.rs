@@ -138,6 +138,52 @@ fn deleted(tag: u8, object: u64) -> EventKind {
     }
 }
 
+fn pool(number: u64, end: u32) -> EventKind {
+    EventKind::PoolCreated { pool_id: number, end_epoch: Epoch(end) }
+}
+
+fn pool_extended(number: u64, end: u32) -> EventKind {
+    EventKind::PoolExtended { pool_id: number, end_epoch: Epoch(end) }
+}
+
+/// The number that the contract gives to the first object of a pool.
+fn in_pool(pool: u64) -> ObjectId {
+    let mut number = [0; 32];
+    number[16..24].copy_from_slice(&pool.to_be_bytes());
+    number[31] = 1;
+    ObjectId::from_bytes(number)
+}
+
+fn pooled(tag: u8, pool: u64, deletable: bool, end: u32) -> EventKind {
+    EventKind::PooledBlobRegistered {
+        pool_id: pool,
+        object_id: in_pool(pool),
+        blob_id: blob(tag),
+        size: 7,
+        deletable,
+        end_epoch: Epoch(end),
+    }
+}
+
+fn pooled_certified(tag: u8, pool: u64, deletable: bool, epoch: u32, end: u32) -> EventKind {
+    EventKind::PooledBlobCertified {
+        blob_id: blob(tag),
+        object_id: in_pool(pool),
+        deletable,
+        certified_epoch: Epoch(epoch),
+        end_epoch: Epoch(end),
+    }
+}
+
+fn pooled_deleted(tag: u8, pool: u64) -> EventKind {
+    EventKind::PooledBlobDeleted {
+        blob_id: blob(tag),
+        object_id: in_pool(pool),
+        end_epoch: Epoch(9),
+        was_certified: true,
+    }
+}
+
 fn new_epoch(epoch: u32) -> EventKind {
     EventKind::EpochChanged { epoch: Epoch(epoch), started_at: 0 }
 }
@@ -200,6 +246,63 @@ fn a_blob_goes_with_its_last_registration() {
 }
 
 #[test]
+fn a_blob_in_a_pool_ends_when_the_pool_does() {
+    for deletable in [false, true] {
+        let mut state = Memory::default();
+        let held = |certified| Standing::Registered { size: 7, certified };
+        let effects = state.apply(&[at(1, new_epoch(1)), at(2, pool(3, 4)), at(3, pooled(5, 3, deletable, 4))]);
+        assert_eq!(effects.registered, [blob(5)]);
+        assert_eq!(state.standing(&blob(5)), held(false));
+        // It is extended before and after its certificate, and nothing is written for it.
+        state.apply(&[at(4, pool_extended(3, 6)), at(5, pooled_certified(5, 3, deletable, 1, 6))]);
+        let before = state.facts();
+        let extended = at(6, pool_extended(3, 8));
+        state.apply(std::slice::from_ref(&extended));
+        assert_eq!(state.facts().len(), before.len());
+        state.apply(&[at(7, new_epoch(7))]);
+        assert_eq!(state.standing(&blob(5)), held(true));
+        let record = record(&Overlay::new(&state), &blob(5)).unwrap().unwrap();
+        assert_eq!((record.end(), record.permanent(Epoch(7)).is_some()), (Some(Epoch(8)), !deletable));
+        assert_eq!(record.certified(Epoch(7)).map(|certified| certified.first_epoch), Some(1));
+
+        // The sweep finds it at the end that was written, and puts it where it belongs.
+        assert!(state.0.contains_key(&keys::expiry(Epoch(6), &blob(5))));
+        let mut overlay = Overlay::new(&state);
+        refresh(&mut overlay, &blob(5)).unwrap();
+        let changes = overlay.into_changes();
+        state.commit(changes);
+        assert!(!state.0.contains_key(&keys::expiry(Epoch(6), &blob(5))));
+        assert!(state.0.contains_key(&keys::expiry(Epoch(8), &blob(5))));
+
+        state.apply(&[at(8, new_epoch(8))]);
+        assert_eq!(state.standing(&blob(5)), Standing::Unknown);
+        state.rollback(&at(5, new_epoch(1)).cursor);
+        state.apply(&[at(6, new_epoch(6))]);
+        assert_eq!(state.standing(&blob(5)), Standing::Unknown, "the second extension did not happen");
+    }
+}
+
+#[test]
+fn pools_and_single_registrations_hold_a_blob_independently() {
+    let mut state = Memory::default();
+    let held = |certified| Standing::Registered { size: 7, certified };
+    state.apply(&[
+        at(1, new_epoch(1)),
+        at(2, pool(1, 9)),
+        at(3, pool(2, 5)),
+        at(4, pooled(5, 1, true, 9)),
+        at(5, pooled_certified(5, 1, true, 1, 9)),
+        at(6, pooled(5, 2, false, 5)),
+        at(7, registered(5, 3)),
+    ]);
+    assert_eq!(state.standing(&blob(5)), held(true));
+    state.apply(&[at(8, pooled_deleted(5, 1)), at(9, new_epoch(4))]);
+    assert_eq!(state.standing(&blob(5)), held(false), "what lies in the other pool is left");
+    state.apply(&[at(10, pool_extended(1, 99)), at(11, new_epoch(5))]);
+    assert_eq!(state.standing(&blob(5)), Standing::Unknown, "it left that pool before");
+}
+
+#[test]
 fn an_event_that_comes_twice_counts_once() {
     let mut state = Memory::default();
     state.apply(&[at(1, new_epoch(1)), at(2, registered(5, 3))]);
@@ -231,6 +334,12 @@ fn any_event() -> impl Strategy<Value = EventKind> {
         (0u8..4, 1u32..9).prop_map(|(tag, end)| registered(tag, end)),
         (0u8..4, 1u32..9).prop_map(|(tag, end)| certified(tag, end)),
         (1u32..9).prop_map(new_epoch),
+        (1u64..3, 1u32..9).prop_map(|(number, end)| pool(number, end)),
+        (1u64..3, 1u32..9).prop_map(|(number, end)| pool_extended(number, end)),
+        (0u8..4, 1u64..3, any::<bool>(), 1u32..9)
+            .prop_map(|(tag, pool, deletable, end)| pooled(tag, pool, deletable, end)),
+        (0u8..4, 1u64..3, any::<bool>()).prop_map(|(tag, pool, own)| pooled_certified(tag, pool, own, 1, 9)),
+        (0u8..4, 1u64..3).prop_map(|(tag, pool)| pooled_deleted(tag, pool)),
         (0u8..4).prop_map(|tag| EventKind::BlobInvalidated { blob_id: blob(tag), epoch: Epoch(1) }),
     ]
 }

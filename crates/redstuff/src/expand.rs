@@ -9,8 +9,9 @@ use crate::{
     scratch::Scratch,
 };
 
-/// Leaf hashes that are folded together, or those of one sliver, if that is more: they stay in the first-level cache.
-const LEAVES: usize = 512;
+/// Leaf hashes that are folded together, or those of one sliver, if that is more: they stay in the second-level cache, and
+/// of few trees too many levels would end with empty lanes.
+const LEAVES: usize = 4096;
 
 /// With fewer symbols in a sliver, lanes are filled with symbols of several slivers.
 const RUNS_FROM: usize = 128;

@@ -102,6 +102,7 @@ mod sliver;
 mod stream;
 mod symbol;
 mod verified_symbol;
+mod verify;
 mod wire;
 
 pub use axis::{Axis, AxisParseError, EncodingType, UnsupportedEncoding};
@@ -119,7 +120,7 @@ pub use params::{
 pub use rebuild::recover_slivers_unproven;
 pub use recovery::{Recovered, RecoveryError, recover_sliver, recover_sliver_unproven};
 pub use simd::simd_level;
-pub use sliver::{Sliver, SliverError, SliverPair, SliverView, VerifiedSliver, verify_slivers, verify_views};
+pub use sliver::{Sliver, SliverError, SliverPair, SliverView, VerifiedSliver};
 pub use stream::{
     BlobSource, DecodeOptions, DecodeRowsError, DecodeSpace, MEMORY_CEILING_BYTES, SourceError, Spool, SpoolError,
     SpooledBlob, compute_metadata_from, decode_rows, encode_into,
@@ -129,4 +130,5 @@ pub use symbol::{
     SliverSymbols, SymbolId,
 };
 pub use verified_symbol::{SymbolError, VerifiedSymbol};
+pub use verify::{rows_past_end, verify_slivers, verify_views};
 pub use wire::WireError;

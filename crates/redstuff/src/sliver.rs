@@ -2,12 +2,9 @@
 
 use std::ops::Deref;
 
-use rayon::prelude::*;
-
 use crate::{
     Axis, DecodingSymbol, EncodingParams, GeneralRecoverySymbol, PairIndex, RecoverySymbol, SliverIndex, SliverSymbols,
     SymbolSize, VerifiedMetadata,
-    expand::Expander,
     hash::Digest,
     wire::{Reader, WireError, decode_all, put_bytes, put_uleb, uleb_len},
 };
@@ -215,7 +212,7 @@ impl<'a> SliverView<'a> {
         Sliver { axis: self.axis, index: self.index, symbol_size: self.symbol_size, data: self.data.to_vec() }
     }
 
-    fn check_shape(&self, metadata: &VerifiedMetadata) -> Result<(), SliverError> {
+    pub(crate) fn check_shape(&self, metadata: &VerifiedMetadata) -> Result<(), SliverError> {
         let params = metadata.params();
         if !params.contains(self.index.get()) {
             return Err(SliverError::Index { got: self.index, n_shards: params.n_shards() });
@@ -230,7 +227,7 @@ impl<'a> SliverView<'a> {
         Ok(())
     }
 
-    fn check_root(&self, root: &Digest, metadata: &VerifiedMetadata) -> Result<(), SliverError> {
+    pub(crate) fn check_root(&self, root: &Digest, metadata: &VerifiedMetadata) -> Result<(), SliverError> {
         if root == metadata.hash_of(self.axis, self.index).value() {
             return Ok(());
         }
@@ -253,57 +250,6 @@ impl VerifiedMetadata {
     pub fn sliver_frame(&self, axis: Axis, index: SliverIndex) -> (Vec<u8>, [u8; 4]) {
         bcs_frame(self.sliver_bytes(axis), self.symbol_size(), index)
     }
-}
-
-/// Verifies many slivers of one blob on the current rayon pool; answers in the same order.
-///
-/// Faster than one by one not only through threads: small symbols of several slivers share a call of the code.
-pub fn verify_slivers(metadata: &VerifiedMetadata, slivers: Vec<Sliver>) -> Vec<Result<VerifiedSliver, SliverError>> {
-    let results = verify_views(metadata, &slivers.iter().map(Sliver::view).collect::<Vec<_>>());
-    let checked = slivers.into_iter().zip(results);
-    checked.map(|(sliver, result)| result.map(|()| VerifiedSliver::new(sliver, metadata))).collect()
-}
-
-/// The check of [`verify_slivers`] without the proof of it, for slivers whose bytes stay where they are.
-pub fn verify_views(metadata: &VerifiedMetadata, slivers: &[SliverView<'_>]) -> Vec<Result<(), SliverError>> {
-    let mut results: Vec<Result<(), SliverError>> = slivers.iter().map(|sliver| sliver.check_shape(metadata)).collect();
-    for axis in Axis::ALL {
-        let sound: Vec<(usize, SliverView<'_>)> = slivers
-            .iter()
-            .copied()
-            .enumerate()
-            .filter(|(at, sliver)| sliver.axis == axis && results[*at].is_ok())
-            .collect();
-        for (at, result) in verify_axis(metadata, axis, &sound) {
-            results[at] = result;
-        }
-    }
-    results
-}
-
-type NumberedResult = (usize, Result<(), SliverError>);
-
-/// Roots of slivers of one axis and of the right shape; numbers are passed through.
-fn verify_axis(metadata: &VerifiedMetadata, axis: Axis, slivers: &[(usize, SliverView<'_>)]) -> Vec<NumberedResult> {
-    let params = metadata.params();
-    let symbol = metadata.symbol_size().bytes();
-    let code = crate::code::Code::of_sliver(axis, params);
-    crate::hash::expect_leaves(symbol, slivers.len() * code.total());
-    slivers
-        .par_chunks(code.batch(symbol, slivers.len()))
-        .map_init(
-            || Expander::new(axis, params, symbol),
-            |expander, group| {
-                let data: Vec<&[u8]> = group.iter().map(|(_, sliver)| sliver.data).collect();
-                let roots = expander.roots_of(&data);
-                let check = |((at, sliver), root): (&(usize, SliverView<'_>), &Digest)| {
-                    (*at, sliver.check_root(root, metadata))
-                };
-                group.iter().zip(&roots).map(check).collect::<Vec<_>>()
-            },
-        )
-        .flatten_iter()
-        .collect()
 }
 
 /// A sliver that is what the metadata of its blob commits to.

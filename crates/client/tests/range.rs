@@ -181,6 +181,28 @@ async fn a_row_that_cannot_be_rebuilt_is_read_with_the_whole_blob() {
     assert!(matches!(error, ClientError::Unavailable { .. }), "{error}");
 }
 
+/// With more than `f` shards silent, in as little memory as can be: all rows of a range are decoded, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_cannot_be_rebuilt_are_decoded_on_disk() {
+    let large = Large::new().await;
+    let holder = large.holder_of_row(5);
+    large.network.behave((0..5).map(|k| (holder + k) % 10), Behaviour::Refusing);
+    let spool = tempfile::tempdir().unwrap();
+    let mut config = quick();
+    config.read.memory_ceiling_bytes = 0;
+    config.read.spool_dir = Some(spool.path().to_owned());
+    let (client, received) = large.client_with(config.clone()).await;
+    large.assert_read(&client, 10, large.blob.len() - 10).await;
+    let moved = received.load(Ordering::SeqCst);
+    let most = 3 * large.blob.len() as u64;
+    assert!(moved <= most, "{moved} bytes for {}", large.blob.len());
+    assert_eq!(std::fs::read_dir(spool.path()).unwrap().count(), 0, "its files have no name");
+
+    config.read.spool_dir = Some(spool.path().join("absent"));
+    let error = large.client_with(config).await.0.read_range(&large.id, 5 * ROW as u64, 5).await.unwrap_err();
+    assert!(matches!(error, ClientError::Spool { .. }), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn liars_are_caught_whatever_they_give() {
     let large = Large::new().await;

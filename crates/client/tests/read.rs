@@ -42,6 +42,19 @@ async fn f_nodes_may_do_whatever_they_like() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_past_the_end_are_not_fetched() {
+    let network = TestNetwork::ten().await;
+    // Four rows of 14 bytes.
+    for (length, rows) in [(0, 0), (1, 1), (14, 1), (15, 2), (42, 3), (43, 4)] {
+        let blob = bytes(length, 1);
+        let id = network.stored(&blob).await;
+        let before = network.sliver_requests();
+        assert_eq!(network.client().read(&id, ReadOptions::default()).await.unwrap(), blob);
+        assert_eq!(network.sliver_requests() - before, rows, "{length} bytes");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mixtures_of_lies_never_give_wrong_bytes() {
     let network = TestNetwork::ten().await;
     network.stored(&bytes(3000, 2)).await;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use floe_protocol::Member;
-use floe_redstuff::{Axis, PairIndex, Sliver, VerifiedMetadata, VerifiedSliver};
+use floe_redstuff::{Axis, PairIndex, Sliver, VerifiedMetadata, VerifiedSliver, rows_past_end};
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 
 use super::{
@@ -47,6 +47,8 @@ pub(crate) struct Gather {
 pub(crate) struct Gathered {
     /// Verified slivers of different indices.
     pub(crate) slivers: Vec<VerifiedSliver>,
+    /// How many of them came from nodes.
+    pub(crate) answered: usize,
     /// Whether the goal was reached.
     pub(crate) is_done: bool,
 }
@@ -120,6 +122,11 @@ impl<'g> Run<'g> {
             took: Vec::with_capacity(needed),
             window: u16::MAX,
         }
+    }
+
+    /// These are there already.
+    pub(crate) fn give(&mut self, slivers: &[VerifiedSliver]) {
+        slivers.iter().for_each(|sliver| self.plan.give(sliver.pair_index().get()));
     }
 
     /// All rows before `next` have been taken: so many more are asked for.
@@ -228,11 +235,21 @@ impl Gather {
     /// Gathers slivers in memory: see [`Run::new`].
     pub(crate) async fn run(&self, axis: Axis, wanted: BTreeSet<u16>) -> Gathered {
         let mut run = Run::new(self, axis, wanted, Order::Turns);
-        let mut slivers = Vec::new();
+        let mut slivers = self.known(axis);
+        let known = slivers.len();
+        run.give(&slivers);
         while let Some(sliver) = run.next().await {
             slivers.push(sliver);
         }
-        Gathered { slivers, is_done: run.plan.is_done() }
+        Gathered { answered: slivers.len() - known, slivers, is_done: run.plan.is_done() }
+    }
+
+    /// Slivers of an axis that need not be fetched, since they do not depend on the blob's bytes.
+    pub(crate) fn known(&self, axis: Axis) -> Vec<VerifiedSliver> {
+        match axis {
+            Axis::Primary => rows_past_end(&self.metadata),
+            Axis::Secondary => Vec::new(),
+        }
     }
 
     /// Members that do not answer at the moment.

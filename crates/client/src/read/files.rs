@@ -7,11 +7,12 @@ use std::{
     os::unix::fs::FileExt,
     path::PathBuf,
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
 
+use bytes::Bytes;
 use floe_redstuff::{Axis, BlobSource, DecodeSpace, SliverIndex, VerifiedMetadata, VerifiedSliver};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -56,6 +57,19 @@ impl Files {
         }
     }
 
+    /// With rows in a file that has no name and vanishes with the last user.
+    pub(super) fn temporary(
+        spool_dir: Option<PathBuf>,
+        metadata: &VerifiedMetadata,
+        ready: Option<UnboundedSender<u16>>,
+    ) -> Result<Self, ClientError> {
+        let dir = spool_dir.unwrap_or_else(std::env::temp_dir);
+        match tempfile::tempfile_in(&dir) {
+            Ok(rows) => Ok(Self::new(rows, Some(dir), metadata, ready)),
+            Err(error) => Err(ClientError::Spool { dir, error }),
+        }
+    }
+
     /// Writes a sliver to its place.
     pub(super) fn put(&self, sliver: &VerifiedSliver, place: Place) -> Result<(), ClientError> {
         match place {
@@ -84,6 +98,16 @@ impl Files {
     /// Bytes of the blob that were written.
     pub(super) fn read_rows(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ClientError> {
         self.rows.read_exact_at(buffer, offset).map_err(ClientError::Target)
+    }
+
+    /// As [`read_rows`](Self::read_rows), off the threads that wait for the network.
+    pub(super) async fn read(self: Arc<Self>, offset: u64, length: u64) -> Result<Bytes, ClientError> {
+        let read = tokio::task::spawn_blocking(move || {
+            let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+            self.read_rows(offset, &mut bytes)?;
+            Ok(Bytes::from(bytes))
+        });
+        read.await.map_err(|error| ClientError::Internal(error.to_string()))?
     }
 
     fn write_row(&self, row: SliverIndex, offset: u64, bytes: &[u8]) -> Result<(), ClientError> {

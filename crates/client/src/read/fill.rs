@@ -1,6 +1,6 @@
 //! A read into a file: rows go to their place as they come, others to a spool, and what is missing is decoded.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use floe_redstuff::{
     Axis, DecodeOptions, DecodeRowsError, SliverIndex, SourceError, VerifiedMetadata, VerifiedSliver,
@@ -19,8 +19,8 @@ pub(super) struct Fill<'g> {
     pub(super) gather: &'g Gather,
     pub(super) files: Arc<Files>,
     pub(super) consistency: Consistency,
-    /// Rows before this one are not wanted, and count as checked.
-    pub(super) first: u16,
+    /// Rows that are wanted; others are not checked.
+    pub(super) rows: Range<u16>,
     pub(super) order: Order,
 }
 
@@ -30,6 +30,8 @@ struct Held {
     indices: Vec<SliverIndex>,
     /// Those that lie in the spool, by number.
     spooled: Vec<SliverIndex>,
+    /// How many were given or came from nodes.
+    answered: usize,
     is_done: bool,
 }
 
@@ -43,24 +45,20 @@ impl Drop for CancelOnDrop {
 }
 
 impl Fill<'_> {
-    /// Fills the file; `given` slivers need not be fetched. When this returns, the file has all rows from `first` on, and
-    /// the length of the blob.
+    /// Fills the file; `given` slivers need not be fetched. When this returns, the file has all rows that are wanted, and the
+    /// length of the blob.
     pub(super) async fn run(self, given: Vec<VerifiedSliver>) -> Result<(), ClientError> {
         let _cancel = CancelOnDrop(self.files.clone());
         let primary = self.collect(Axis::Primary, given).await?;
         let held = match primary.is_done {
             true => primary,
-            false => self.secondary_after(primary.indices.len()).await?,
+            false => self.secondary_after(primary.answered).await?,
         };
         self.gather.progress.phase("decode", None);
         let (metadata, files) = (self.gather.metadata.clone(), self.files.clone());
-        let (first, consistency, ceiling) = (self.first, self.consistency, self.gather.ceiling);
+        let (rows, consistency, ceiling) = (self.rows, self.consistency, self.gather.ceiling);
         compute(move || {
-            let options = DecodeOptions {
-                rows: first..metadata.params().primary_source_symbols(),
-                is_checked: consistency == Consistency::Default,
-                ceiling,
-            };
+            let options = DecodeOptions { rows, is_checked: consistency == Consistency::Default, ceiling };
             complete(&metadata, &held, &options, &files)?;
             files.finish(metadata.unencoded_length())?;
             match consistency {
@@ -83,18 +81,19 @@ impl Fill<'_> {
     }
 
     /// Gathers slivers of one axis, each written while the next ones are on their way.
-    async fn collect(&self, axis: Axis, given: Vec<VerifiedSliver>) -> Result<Held, ClientError> {
+    async fn collect(&self, axis: Axis, mut given: Vec<VerifiedSliver>) -> Result<Held, ClientError> {
         let systematic = self.gather.metadata.params().primary_source_symbols();
-        let mut held = Held { axis, indices: Vec::new(), spooled: Vec::new(), is_done: false };
+        let mut held = Held { axis, indices: Vec::new(), spooled: Vec::new(), answered: 0, is_done: false };
         let mut run = Run::new(self.gather, axis, BTreeSet::new(), self.order);
+        let known = self.gather.known(axis);
+        let known_count = known.len();
+        given.extend(known);
+        run.give(&given);
         let mut given = given.into_iter();
         let mut writing: Option<JoinHandle<Result<(), ClientError>>> = None;
         loop {
             let sliver = match given.next() {
-                Some(sliver) => {
-                    run.plan.give(sliver.pair_index().get());
-                    sliver
-                }
+                Some(sliver) => sliver,
                 None => match run.next().await {
                     Some(sliver) => sliver,
                     None => break,
@@ -113,6 +112,7 @@ impl Fill<'_> {
             writing = Some(tokio::task::spawn_blocking(move || files.put(&sliver, place)));
         }
         written(writing).await?;
+        held.answered = held.indices.len() - known_count;
         held.is_done = run.plan.is_done();
         Ok(held)
     }

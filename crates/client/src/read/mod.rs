@@ -100,7 +100,8 @@ impl FloeClient {
         }
         let spool_dir = self.inner.config.read.spool_dir.clone();
         let files = Arc::new(Files::new(file, spool_dir, &gather.metadata, None));
-        let fill = Fill { gather, files, consistency, first: 0, order: Order::Turns };
+        let rows = 0..gather.metadata.params().primary_source_symbols();
+        let fill = Fill { gather, files, consistency, rows, order: Order::Turns };
         fill.run(Vec::new()).await
     }
 
@@ -210,7 +211,7 @@ impl Gather {
         if primary.is_done {
             return Ok((Axis::Primary, primary.slivers));
         }
-        self.secondary_after(primary.slivers.len()).await
+        self.secondary_after(primary.answered).await
     }
 
     /// Secondary slivers, when only `answered` shards gave their primary one.
@@ -245,7 +246,8 @@ impl Gather {
 
 /// What a read fetches where nothing goes wrong.
 fn download_bytes(metadata: &VerifiedMetadata) -> u64 {
-    metadata.sliver_bytes(Axis::Primary) as u64 * u64::from(metadata.params().slivers_to_decode(Axis::Primary))
+    let rows = metadata.primaries_of_range(0, metadata.unencoded_length()).map_or(0, |rows| rows.end);
+    metadata.sliver_bytes(Axis::Primary) as u64 * u64::from(rows)
 }
 
 async fn write_whole(mut file: File, blob: Vec<u8>) -> Result<(), ClientError> {

@@ -77,7 +77,8 @@ impl FloeClient {
     }
 
     /// As [`read_range`](Self::read_range), piece by piece, in memory that does not depend on the range: some 40 MiB, and
-    /// five rows of the blob where one must be rebuilt.
+    /// five rows of the blob where one must be rebuilt. Where a row cannot be rebuilt since more than `f` shards are silent,
+    /// the rows of the range are decoded in the memory and on the disk that [`read_stream`](Self::read_stream) takes.
     ///
     /// # Errors
     /// As [`read_range`](Self::read_range); the last piece may be one, too.
@@ -98,7 +99,8 @@ impl FloeClient {
         } else {
             let ahead = AHEAD_BYTES / row_bytes.clamp(1, ROW_BYTES_MAX);
             let ahead = ahead.clamp(2, self.inner.config.read.concurrent_slivers_max.max(2));
-            let rows = Arc::new(Rows::new(gather, self.inner.rebuilt.clone()));
+            let touched = metadata.primaries_of_range(start, len).unwrap_or_default();
+            let rows = Arc::new(Rows::new(gather, self.inner.rebuilt.clone(), touched));
             let parts = futures::stream::iter(parts(&metadata, range));
             parts.map(move |part| rows.clone().read(part)).buffered(ahead).boxed()
         };
@@ -119,13 +121,12 @@ async fn small(gather: Gather, range: Range<u64>) -> Piece {
         .primaries_of_range(range.start, range.end - range.start)
         .ok_or_else(|| ClientError::Internal(format!("no rows hold bytes {range:?}")))?;
     let wanted: BTreeSet<u16> = rows.clone().collect();
-    let Gathered { slivers, is_done } = gather.run(Axis::Primary, wanted.clone()).await;
+    let Gathered { slivers, answered, is_done } = gather.run(Axis::Primary, wanted.clone()).await;
     let has_rows = wanted.iter().all(|&row| slivers.iter().any(|sliver| sliver.index.get() == row));
     if is_done && has_rows {
         return Ok(rows_range(slivers, rows.start, row_bytes, range));
     }
-    let (axis, slivers) =
-        if is_done { (Axis::Primary, slivers) } else { gather.secondary_after(slivers.len()).await? };
+    let (axis, slivers) = if is_done { (Axis::Primary, slivers) } else { gather.secondary_after(answered).await? };
     let blob = compute(move || decode_checked(&metadata, axis, slivers, Consistency::Default)).await??;
     Ok(Bytes::from(blob).slice(to_usize(range.start)..to_usize(range.end)))
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    ops::Range,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -11,9 +12,11 @@ use floe_redstuff::{Axis, BlobId, SliverIndex};
 use tokio::time::Instant;
 
 use super::{
-    fetch::Gather,
+    fetch::{Gather, Order},
+    files::Files,
+    fill::Fill,
     part::Part,
-    range::{Piece, to_usize},
+    range::Piece,
     rebuild::{blame, rebuild},
 };
 use crate::{
@@ -27,8 +30,6 @@ use crate::{
 
 /// How fast a node takes a row in to prove the first symbols of it, at the least.
 const PROVING_BYTES_PER_SECOND: u64 = 64 << 20;
-/// How often a blob is held while it is decoded as a whole, when a row can be had in no other way.
-const WHOLE_COPIES: u64 = 2;
 /// Rebuilt rows that are kept, in bytes, at least one: who reads on in the row finds it.
 const REBUILT_BYTES_MAX: usize = 64 << 20;
 
@@ -57,13 +58,15 @@ impl RebuiltRows {
 pub(super) struct Rows {
     gather: Gather,
     rebuilt: Arc<RebuiltRows>,
-    /// One row is rebuilt at a time.
-    turn: tokio::sync::Mutex<()>,
+    /// Those that are read from.
+    rows: Range<u16>,
+    /// They, decoded with the whole blob once one of them can be had in no other way. One row is made at a time.
+    decoded: tokio::sync::Mutex<Option<Arc<Files>>>,
 }
 
 impl Rows {
-    pub(super) fn new(gather: Gather, rebuilt: Arc<RebuiltRows>) -> Self {
-        Self { gather, rebuilt, turn: tokio::sync::Mutex::default() }
+    pub(super) fn new(gather: Gather, rebuilt: Arc<RebuiltRows>, rows: Range<u16>) -> Self {
+        Self { gather, rebuilt, rows, decoded: tokio::sync::Mutex::default() }
     }
 
     /// From the row's holder, or out of the rebuilt row when the holder does not answer, or not soon.
@@ -147,30 +150,57 @@ impl Rows {
         Ok(Bytes::from(symbols).slice(bytes.start - first..bytes.end - first))
     }
 
-    /// Out of the rebuilt row; out of the whole blob if that cannot be had either and the blob fits the memory of a read.
+    /// Out of the rebuilt row; out of what all slivers that can be had decode to, in a file, if it cannot be rebuilt.
     async fn by_others(&self, part: &Part) -> Piece {
         let metadata = &self.gather.metadata;
-        let _turn = self.turn.lock().await;
+        let mut decoded = self.decoded.lock().await;
         if let Some(row) = self.rebuilt.get(metadata.blob_id(), part.row) {
             return Ok(row.slice(part.bytes.clone()));
         }
-        let config = &self.gather.nodes.read;
-        let row_bytes = metadata.sliver_bytes(Axis::Primary) as u64;
-        let deadline = Instant::now() + scaled(config.deadline_base, row_bytes, config.bytes_per_second_min);
-        let row = match rebuild(&Gather { deadline, ..self.gather.clone() }, part.row).await {
-            Ok(row) => Bytes::from(row.into_inner().data),
-            Err(ClientError::Unavailable { .. })
-                if metadata.unencoded_length() <= config.memory_ceiling_bytes / WHOLE_COPIES =>
-            {
-                let blob = self.gather.whole(Consistency::Default).await?;
-                let start = to_usize(u64::from(part.row.get()) * row_bytes);
-                let end = blob.len().min(start + to_usize(row_bytes));
-                // A slice would keep all of the blob.
-                Bytes::copy_from_slice(&blob[start..end])
-            }
-            Err(error) => return Err(error),
+        let row = match decoded.as_ref() {
+            Some(files) => self.decoded_row(files, part.row).await?,
+            None => match self.rebuild(part.row).await {
+                Ok(row) => row,
+                Err(ClientError::Unavailable { .. }) => {
+                    let files = decoded.insert(self.decode().await?);
+                    self.decoded_row(files, part.row).await?
+                }
+                Err(error) => return Err(error),
+            },
         };
         self.rebuilt.keep(metadata.blob_id(), part.row, row.clone());
         Ok(row.slice(part.bytes.clone()))
+    }
+
+    async fn rebuild(&self, row: SliverIndex) -> Piece {
+        let config = &self.gather.nodes.read;
+        let row_bytes = self.gather.metadata.sliver_bytes(Axis::Primary) as u64;
+        let deadline = Instant::now() + scaled(config.deadline_base, row_bytes, config.bytes_per_second_min);
+        let row = rebuild(&Gather { deadline, ..self.gather.clone() }, row).await?;
+        Ok(Bytes::from(row.into_inner().data))
+    }
+
+    /// All rows of the range, each checked against its hash.
+    async fn decode(&self) -> Result<Arc<Files>, ClientError> {
+        let Gather { nodes, metadata, .. } = &self.gather;
+        let files = Arc::new(Files::temporary(nodes.read.spool_dir.clone(), metadata, None)?);
+        let gather = Gather { deadline: self.gather.full_deadline(), ..self.gather.clone() };
+        let fill = Fill {
+            gather: &gather,
+            files: files.clone(),
+            consistency: Consistency::Default,
+            rows: self.rows.clone(),
+            order: Order::Turns,
+        };
+        fill.run(Vec::new()).await?;
+        Ok(files)
+    }
+
+    /// What the blob has of a row that was decoded.
+    async fn decoded_row(&self, files: &Arc<Files>, row: SliverIndex) -> Piece {
+        let metadata = &self.gather.metadata;
+        let row_bytes = metadata.sliver_bytes(Axis::Primary) as u64;
+        let start = u64::from(row.get()) * row_bytes;
+        files.clone().read(start, row_bytes.min(metadata.unencoded_length() - start)).await
     }
 }

@@ -220,17 +220,16 @@ impl<'s> Rows<'s> {
     }
 
     async fn through_file(&mut self, consistency: Consistency, given: Vec<VerifiedSliver>) -> Result<(), Stop> {
-        let spool_dir = self.gather.nodes.read.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
-        let rows = tempfile::tempfile_in(&spool_dir);
-        let rows = rows.map_err(|error| ClientError::Spool { dir: spool_dir.clone(), error })?;
         let (tell, ready) = mpsc::unbounded_channel();
         let is_strict = consistency == Consistency::Strict;
-        let files = Files::new(rows, Some(spool_dir), &self.gather.metadata, (!is_strict).then(|| tell.clone()));
+        let spool_dir = self.gather.nodes.read.spool_dir.clone();
+        let files = Files::temporary(spool_dir, &self.gather.metadata, (!is_strict).then(|| tell.clone()))?;
         let files = Arc::new(files);
         let gather = Gather { deadline: self.gather.full_deadline(), ..self.gather.clone() };
         let (first, count) = (self.next, self.count);
+        let rows = first..self.gather.metadata.params().primary_source_symbols();
         let order = Order::Rows(first);
-        let fill = Fill { gather: &gather, files: files.clone(), consistency, first, order };
+        let fill = Fill { gather: &gather, files: files.clone(), consistency, rows, order };
         let fill = async {
             fill.run(given).await?;
             // All of them, those told of already included: they are right now whoever was asked.
@@ -257,20 +256,11 @@ impl<'s> Rows<'s> {
             while at < end {
                 let length = PIECE_BYTES.min(end - at);
                 let place = self.out.reserve().await.map_err(|_| Stop::Unwanted)?;
-                place.send(Ok(read(files.clone(), at, length).await?));
+                place.send(Ok(files.clone().read(at, length).await?));
                 at += length;
             }
             self.next += 1;
         }
         Ok(())
     }
-}
-
-async fn read(files: Arc<Files>, offset: u64, length: u64) -> Result<Bytes, ClientError> {
-    let read = tokio::task::spawn_blocking(move || {
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-        files.read_rows(offset, &mut bytes)?;
-        Ok(Bytes::from(bytes))
-    });
-    read.await.map_err(|error| ClientError::Internal(error.to_string()))?
 }

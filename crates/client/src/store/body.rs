@@ -29,6 +29,11 @@ use crate::{config::Progress, http::BoxError};
 
 /// Longest frame: what moves is noticed at this grain.
 const FRAME_BYTES_MAX: usize = 256 << 10;
+/// What is no longer than this is copied into one frame with its neighbours: a frame of its own costs more, as each is
+/// written, sent and received by itself.
+const COPIED_BYTES_MAX: usize = 16 << 10;
+/// A frame of copies is closed once it has this length.
+const COPIES_BYTES: usize = 64 << 10;
 
 /// When a body last moved.
 #[derive(Debug)]
@@ -58,6 +63,8 @@ pub(super) struct UploadBody {
     slivers: Slivers,
     pairs: VecDeque<PairIndex>,
     parts: VecDeque<Part>,
+    /// What comes behind the parts: framing, and short data.
+    copied: Vec<u8>,
     /// The next part, if it is being read; at most one.
     reading: JoinSet<io::Result<Bytes>>,
     remaining: u64,
@@ -81,45 +88,82 @@ impl UploadBody {
         progress: Option<Arc<dyn Progress>>,
     ) -> Result<Self, UploadError> {
         let count = u16::try_from(pairs.len()).unwrap_or(u16::MAX);
-        let header = upload::header(count, metadata.len())?;
-        Ok(Self {
+        let mut body = Self {
             remaining: body_bytes(slivers.metadata(), count),
             slivers,
             pairs: pairs.into(),
-            parts: VecDeque::from([Part::Ready(Bytes::copy_from_slice(&header)), Part::Ready(metadata.clone())]),
+            parts: VecDeque::new(),
+            copied: upload::header(count, metadata.len())?.to_vec(),
             reading: JoinSet::new(),
             activity,
             progress,
-        })
+        };
+        body.push(metadata);
+        Ok(body)
     }
 
-    /// The parts of a pair: framing as BCS has it, and the data of its slivers.
-    fn prepare(&mut self, pair: PairIndex) -> Result<(), UploadError> {
+    /// Adds data that is in memory.
+    fn push(&mut self, data: &Bytes) {
+        if data.len() <= COPIED_BYTES_MAX {
+            self.copied.extend_from_slice(data);
+            return;
+        }
+        self.close();
+        self.parts.extend(frames(data.clone()).map(Part::Ready));
+    }
+
+    /// Makes a part of what was copied.
+    fn close(&mut self) {
+        if !self.copied.is_empty() {
+            self.parts.push_back(Part::Ready(Bytes::from(std::mem::take(&mut self.copied))));
+        }
+    }
+
+    /// The next parts: pairs as long as they are short.
+    fn prepare(&mut self) -> Result<(), UploadError> {
+        while self.parts.is_empty()
+            && let Some(pair) = self.pairs.pop_front()
+        {
+            self.add(pair)?;
+            if self.copied.len() >= COPIES_BYTES {
+                self.close();
+            }
+        }
+        if self.pairs.is_empty() {
+            self.close();
+        }
+        Ok(())
+    }
+
+    /// Adds a pair: framing as BCS has it, and the data of its slivers.
+    fn add(&mut self, pair: PairIndex) -> Result<(), UploadError> {
         let metadata = self.slivers.metadata().clone();
-        let mut framing = Vec::new();
         for axis in Axis::ALL {
             let index = pair.sliver(axis, metadata.params());
             let (head, tail) = metadata.sliver_frame(axis, index);
             let length = head.len() + metadata.sliver_bytes(axis) + tail.len();
             match axis {
-                Axis::Primary => framing.extend_from_slice(&upload::primary_prefix(pair, length)?),
-                Axis::Secondary => framing.extend_from_slice(&upload::secondary_prefix(length)?),
+                Axis::Primary => self.copied.extend_from_slice(&upload::primary_prefix(pair, length)?),
+                Axis::Secondary => self.copied.extend_from_slice(&upload::secondary_prefix(length)?),
             }
-            framing.extend_from_slice(&head);
-            self.parts.push_back(Part::Ready(Bytes::from(std::mem::take(&mut framing))));
+            self.copied.extend_from_slice(&head);
             match &self.slivers {
                 Slivers::Memory(encoded) => {
                     let data = SliverBytes { encoded: encoded.clone(), pair, axis };
-                    self.parts.extend(frames(Bytes::from_owner(data)).map(Part::Ready));
+                    match data.as_ref().len() {
+                        ..=COPIED_BYTES_MAX => self.copied.extend_from_slice(data.as_ref()),
+                        _ => self.push(&Bytes::from_owner(data)),
+                    }
                 }
                 Slivers::Spooled(spooled) => {
+                    let spooled = spooled.clone();
+                    self.close();
                     let pieces = spooled.pieces(axis, index);
                     self.parts.extend(pieces.map(|symbols| Part::Spooled(spooled.clone(), symbols)));
                 }
             }
-            framing.extend_from_slice(&tail);
+            self.copied.extend_from_slice(&tail);
         }
-        self.parts.push_back(Part::Ready(Bytes::from(framing)));
         Ok(())
     }
 
@@ -137,11 +181,8 @@ impl UploadBody {
     }
 
     fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BoxError>> {
-        if self.parts.is_empty()
-            && self.reading.is_empty()
-            && let Some(pair) = self.pairs.pop_front()
-        {
-            self.prepare(pair)?;
+        if self.parts.is_empty() && self.reading.is_empty() {
+            self.prepare()?;
         }
         self.read_ahead();
         if let Some(read) = ready!(self.reading.poll_join_next(context)) {
@@ -173,7 +214,7 @@ impl http_body::Body for UploadBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.parts.is_empty() && self.pairs.is_empty() && self.reading.is_empty()
+        self.parts.is_empty() && self.pairs.is_empty() && self.reading.is_empty() && self.copied.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {

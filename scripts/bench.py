@@ -4,6 +4,7 @@
     cargo build --release && scripts/bench.py [--shards 100] [--sizes 1KiB,1MiB,100MiB] [--runs 5]
     scripts/bench.py --shards 1000 --sizes 8GiB --runs 1 --no-gateway --work /a/disk/with/room
     scripts/bench.py --writers 32 --size 16KiB [--seconds 10]
+    scripts/bench.py --shards 1000 --sizes 8GiB --range 1MiB --work /a/disk/with/room
 
 Prints a Markdown table: the median of the runs, MB/s (10^6 bytes), and peak resident memory of the command and of the
 largest node while blobs of that size were used. Each run stores new random bytes. "encode" is `floe blob-id`, which
@@ -14,6 +15,9 @@ a run needs 9 times its size, and 4.5 times more with the gateway.
 With --writers: small blobs by clients that already run, each with one connection to the gateway that it keeps. First one
 client alone, then all at once; the last columns are processor time for each operation, of the chain and the gateway
 (one process), of all nodes together, and of this client.
+
+With --range: one blob of each size is stored, and so many bytes out of the middle of it are read: what nodes send for that, first
+when all of them are well, then when the one that holds the row is stopped and the row is rebuilt.
 """
 
 import argparse, http.client, json, os, pathlib, shutil, signal, statistics, subprocess, sys, tempfile, threading, time
@@ -206,6 +210,42 @@ def measure_small(info, name, writers, seconds):
             print(f"| {what} {name} | {len(some)} | {rate:.0f} | {median:.1f} ms | {late:.0f} ms | {used} |", flush=True)
 
 
+def bytes_read(pid):
+    """Bytes that a process has read so far."""
+    return int(open(f"/proc/{pid}/io").readline().split()[1])
+
+
+def read_part(floe, info, env, work, name, part):
+    """Reads a part of a new blob, with all nodes and without the one that gives it."""
+    size, length, path, back = size_of(name), size_of(part), work / "blob", work / "back"
+    check_room(work, size, 1, False)
+    random_file(path, size)
+    _, _, out = timed([floe, "store", path, "--epochs", "2", "--json"], env)
+    identity = blob_id(json.loads(out)[0]["blobStoreResult"])
+    start = size // 2 // 4096 * 4096
+    with open(path, "rb") as file:
+        file.seek(start)
+        expected = file.read(length)
+    command = [floe, "read", identity, "--start", str(start), "--length", part, "-o", back, "--json"]
+
+    def read(state):
+        before = {node["pid"]: bytes_read(node["pid"]) for node in info["nodes"]}
+        seconds, mib, report = timed(command, env)
+        if back.read_bytes() != expected:
+            sys.exit("the part came back changed")
+        received = json.loads(report)["receivedBytes"]
+        print(f"| {part} of {name} | {state} | {seconds * 1000:.0f} ms | {received / 1048576:.2f} | {mib:.0f} |", flush=True)
+        return max(before, key=lambda pid: bytes_read(pid) - before[pid])
+
+    # Whoever read most from its disk holds the row: all of it is read to prove the symbols.
+    holder = read("all nodes well")
+    os.kill(holder, signal.SIGSTOP)
+    try:
+        read("its holder stopped")
+    finally:
+        os.kill(holder, signal.SIGCONT)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--floe", default=ROOT / "target/release/floe")
@@ -217,6 +257,7 @@ def main():
     parser.add_argument("--work", help="folder on the disk to use, for files, slivers and spools")
     parser.add_argument("--writers", type=int, help="small blobs by so many clients at once, instead of the above")
     parser.add_argument("--size", default="16KiB", help="of those")
+    parser.add_argument("--range", help="read so many bytes out of a blob of each size, instead of the above")
     parser.add_argument("--seconds", type=float, default=10, help="time for each of those rows")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
@@ -236,6 +277,12 @@ def main():
             print(f"{options.nodes} nodes, {options.shards} shards, {os.cpu_count()} cores, {options.runs} runs\n")
             if options.writers:
                 return measure_small(info, options.size, options.writers, options.seconds)
+            if options.range:
+                print("| read | nodes | time | MiB received | peak MiB, command |")
+                print("|---|---|---|---|---|")
+                for name in options.sizes.split(","):
+                    read_part(options.floe, info, env, work, name, options.range)
+                return
             print("| work | median | min-max ms | MB/s | peak MiB, command | peak MiB, largest node |")
             print("|---|---|---|---|---|---|")
             for name in options.sizes.split(","):

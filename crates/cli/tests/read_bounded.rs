@@ -29,6 +29,7 @@ fn large_blobs_are_read_in_little_memory() {
     let out = folder.join("blob");
 
     all_ways_give_the_same(&network, &id, &blob, &out);
+    a_part_moves_little(&network, &id, &blob, &out);
     a_full_disk_keeps_what_was_there(&network, &id, &out);
     an_interrupted_read_keeps_what_was_there(&network, &id, &out);
     assert_eq!(names(&folder), ["blob"], "files were left behind");
@@ -53,6 +54,23 @@ fn large_blobs_are_read_in_little_memory() {
     assert!(code == 4 && message.contains("CLIENT-UNAVAILABLE"), "{message}");
     assert_eq!(std::fs::read(&out).unwrap(), OLD);
     assert_eq!(names(&folder), ["blob"], "files were left behind");
+}
+
+fn a_part_moves_little(network: &Network, id: &str, blob: &[u8], out: &Path) {
+    let (start, length) = (3 << 20, 100 << 10);
+    let part = &blob[start..start + length];
+    let args = ["read", id, "--start", "3MiB", "--length", "100KiB"];
+    assert!(network.floe(&args).stdout == part, "to a pipe");
+    let report = network.json(&[&args[..], &["-o", text(out)]].concat());
+    assert!(std::fs::read(out).unwrap() == part, "to a file");
+    assert_eq!(report["length"], length);
+    // Symbols of some 40 kB, four at the most, with their proofs, and the metadata of 31 shards.
+    let received = report["receivedBytes"].as_u64().unwrap();
+    assert!((100 << 10..180 << 10).contains(&received), "{received}");
+    let tail = network.floe(&["read", id, "--start", "9300000"]);
+    assert_eq!(tail.stdout, blob[9_300_000..]);
+    let (code, message) = failure(&network.floe(&["read", id, "--start", "9300000", "--length", "2"]));
+    assert!(code == 2 && message.contains("CLIENT-RANGE"), "{message}");
 }
 
 fn all_ways_give_the_same(network: &Network, id: &str, blob: &[u8], out: &Path) {

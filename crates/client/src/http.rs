@@ -1,6 +1,13 @@
 //! HTTP as the client uses it: any connector, bounded bodies, deadlines on every wait.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -161,9 +168,19 @@ impl CallError {
 pub(crate) struct Caller {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) idle_timeout: Duration,
+    /// Bytes of all answers so far, heads not counted.
+    received: Arc<AtomicU64>,
 }
 
 impl Caller {
+    pub(crate) fn new(transport: Arc<dyn Transport>, idle_timeout: Duration) -> Self {
+        Self { transport, idle_timeout, received: Arc::default() }
+    }
+
+    pub(crate) fn received_bytes(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
     /// The body of a 200 answer, at most `max` bytes; the whole exchange within `timeout`.
     pub(crate) async fn get(&self, uri: http::Uri, max: usize, timeout: Duration) -> Result<Vec<u8>, CallError> {
         self.exchange(uri, timeout, |response| self.accept(response, max)).await
@@ -247,6 +264,7 @@ impl Caller {
             let Ok(data) = frame.into_data() else {
                 continue;
             };
+            self.received.fetch_add(data.len() as u64, Ordering::Relaxed);
             left = left.checked_sub(data.len()).ok_or(CallError::TooLong { max })?;
             take(&data)?;
         }

@@ -98,7 +98,7 @@ impl FloeClient {
 
     /// A client over another transport, such as a simulated network.
     pub fn with_transport(config: ClientConfig, chain: Arc<dyn ControlPlane>, transport: Arc<dyn Transport>) -> Self {
-        let caller = http::Caller { transport, idle_timeout: config.connections.idle_timeout };
+        let caller = http::Caller::new(transport, config.connections.idle_timeout);
         let inner = Inner {
             views: view::ViewCache::new(chain.clone(), config.view_max_age),
             nodes: node::Nodes { caller, read: Arc::new(config.read.clone()) },
@@ -117,6 +117,12 @@ impl FloeClient {
     /// The control plane that this client asks.
     pub fn chain(&self) -> &Arc<dyn ControlPlane> {
         &self.inner.chain
+    }
+
+    /// Bytes that nodes have sent to this client so far, in the bodies of their answers: slivers, symbols, metadata, and
+    /// whatever was not used in the end.
+    pub fn received_bytes(&self) -> u64 {
+        self.inner.nodes.caller.received_bytes()
     }
 
     /// Rules, prices and the epoch, as of at most `view_max_age` ago.

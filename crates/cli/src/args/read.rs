@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use floe_config::ByteSize;
 
 use super::MemoryArgs;
 
@@ -14,11 +15,17 @@ pub(crate) struct ReadArgs {
     /// File to write; - or nothing is standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Read from this byte on, such as 4096 or 7GiB: no more moves over the network than what holds the part
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) start: Option<ByteSize>,
+    /// Read so many bytes, such as 1MiB [default: up to the end]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) length: Option<ByteSize>,
     /// Encode the blob again and compare its whole ID
-    #[arg(long, conflicts_with = "skip_consistency_check")]
+    #[arg(long, conflicts_with_all = ["skip_consistency_check", "start", "length"])]
     pub(crate) strict_consistency_check: bool,
     /// Trust the writer to have encoded the blob consistently
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["start", "length"])]
     pub(crate) skip_consistency_check: bool,
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,

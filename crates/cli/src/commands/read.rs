@@ -3,15 +3,17 @@
 mod target;
 
 use std::{
+    fs::File,
     io::{self, Write},
     path::PathBuf,
     sync::Arc,
 };
 
 use base64::{engine::general_purpose::STANDARD, write::EncoderWriter};
-use floe_client::{BlobStream, ClientError, Consistency, FloeClient, ReadOptions};
+use bytes::Bytes;
+use floe_client::{ClientError, Consistency, FloeClient, ReadOptions};
 use floe_redstuff::BlobId;
-use futures::StreamExt;
+use futures::{StreamExt, stream::BoxStream};
 use serde::Serialize;
 
 use self::target::{NewFile, Target, cannot_write};
@@ -29,12 +31,32 @@ use crate::{
 struct Report {
     out: PathBuf,
     blob_id: String,
+    /// Bytes that were written.
+    length: u64,
+    /// Bytes that nodes sent.
+    received_bytes: u64,
+}
+
+/// Bytes on their way, in order, and whom they come from.
+struct Pieces {
+    client: FloeClient,
+    length: u64,
+    pieces: BoxStream<'static, Result<Bytes, ClientError>>,
+}
+
+/// A part of a blob.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    start: u64,
+    /// Up to the end if it is not given.
+    length: Option<u64>,
 }
 
 /// One read.
 struct Reading<'g> {
     global: &'g Global,
     id: BlobId,
+    part: Option<Part>,
     consistency: Consistency,
     memory: MemoryArgs,
     bar: Option<Arc<Bar>>,
@@ -47,32 +69,33 @@ pub(crate) async fn run(global: &Global, args: ReadArgs) -> Result<(), CliError>
         (_, true) => Consistency::Skip,
         _ => Consistency::Default,
     };
+    let part = (args.start.is_some() || args.length.is_some())
+        .then(|| Part { start: args.start.map_or(0, |size| size.0), length: args.length.map(|size| size.0) });
     let target = Target::find(args.out.as_deref())?;
-    let reading = Reading { global, id, consistency, memory: args.memory, bar: Bar::new(global) };
+    let reading = Reading { global, id, part, consistency, memory: args.memory, bar: Bar::new(global) };
     match target {
         Target::Stdout if global.json => reading.to_report().await,
         Target::Stdout => {
-            let blob = reading.stream().await?;
-            reading.copy(blob, &mut io::stdout().lock(), CliError::from).await
+            let mut pieces = reading.stream(&reading.memory).await?;
+            reading.copy(&mut pieces, &mut io::stdout().lock(), CliError::from).await
         }
         Target::Stream(mut file, out) => {
-            let blob = reading.stream().await?;
-            let length = blob.length();
-            reading.copy(blob, &mut file, |error| cannot_write(&out, &error)).await?;
-            reading.succeeded(length, out)
+            let mut pieces = reading.stream(&reading.memory).await?;
+            reading.copy(&mut pieces, &mut file, |error| cannot_write(&out, &error)).await?;
+            reading.succeeded(&pieces.client, pieces.length, out)
         }
         Target::File(out) => {
             // Otherwise a signal would leave what has been read so far.
             let interrupted = shutdown_signal()?;
             let file = NewFile::create(&out)?;
-            let length = tokio::select! {
-                length = reading.to_file(file) => length?,
+            let (client, length) = tokio::select! {
+                done = reading.to_file(file) => done?,
                 () = interrupted.cancelled() => {
                     let message = format!("interrupted; {} is as it was", out.display());
                     return Err(CliError::new("CLI-INTERRUPTED", EXIT_INTERRUPTED, message));
                 }
             };
-            reading.succeeded(length, out)
+            reading.succeeded(&client, length, out)
         }
     }
 }
@@ -84,20 +107,29 @@ impl Reading<'_> {
         Ok((client, ReadOptions { consistency: self.consistency, progress }))
     }
 
-    /// The blob, in order.
-    async fn stream(&self) -> Result<BlobStream, CliError> {
-        let (client, options) = self.connect(&self.memory).await?;
-        Ok(client.read_stream(&self.id, options).await?)
+    /// What is to be read, in order.
+    async fn stream(&self, memory: &MemoryArgs) -> Result<Pieces, CliError> {
+        let (client, options) = self.connect(memory).await?;
+        let Some(Part { start, length }) = self.part else {
+            let blob = client.read_stream(&self.id, options).await?;
+            return Ok(Pieces { client, length: blob.length(), pieces: blob.boxed() });
+        };
+        let length = match length {
+            Some(length) => length,
+            None => client.size_of(&self.id).await?.saturating_sub(start),
+        };
+        let pieces = client.read_range_stream(&self.id, start, length).await?.boxed();
+        Ok(Pieces { client, length, pieces })
     }
 
     /// What cannot be completed ends with an error after good bytes.
     async fn copy(
         &self,
-        mut blob: BlobStream,
+        pieces: &mut Pieces,
         out: &mut impl Write,
         failed: impl Fn(io::Error) -> CliError,
     ) -> Result<(), CliError> {
-        while let Some(piece) = blob.next().await {
+        while let Some(piece) = pieces.pieces.next().await {
             let piece = piece?;
             tokio::task::block_in_place(|| out.write_all(&piece)).map_err(&failed)?;
         }
@@ -107,37 +139,67 @@ impl Reading<'_> {
 
     /// A report with the blob in it, printed as it comes.
     async fn to_report(&self) -> Result<(), CliError> {
-        let blob = self.stream().await?;
+        let mut pieces = self.stream(&self.memory).await?;
         let mut out = io::stdout().lock();
         write!(out, "{{\n  \"blobId\": \"{}\",\n  \"blob\": \"", self.id)?;
         let mut encoder = EncoderWriter::new(&mut out, &STANDARD);
-        self.copy(blob, &mut encoder, CliError::from).await?;
+        self.copy(&mut pieces, &mut encoder, CliError::from).await?;
         encoder.finish()?;
         drop(encoder);
-        out.write_all(b"\"\n}\n")?;
+        write!(out, "\",\n  \"receivedBytes\": {}\n}}\n", pieces.client.received_bytes())?;
         Ok(out.flush()?)
     }
 
-    async fn to_file(&self, file: NewFile) -> Result<u64, CliError> {
+    /// Gives the bytes written, and whom they came from.
+    async fn to_file(&self, file: NewFile) -> Result<(FloeClient, u64), CliError> {
         let mut memory = self.memory.clone();
         if memory.spool_dir.is_none() {
             // What is decoded from lies beside what comes out of it: on a disk that is meant for it.
             let configured = network::client_file(self.global)?.spool_dir;
             memory.spool_dir = configured.or_else(|| Some(file.folder().to_owned()));
         }
-        let (client, options) = self.connect(&memory).await?;
-        let length = client.read_to(&self.id, file.handle()?, options).await.map_err(|error| match error {
+        let handle = file.handle()?;
+        let read = match self.part {
+            Some(_) => self.part_to_file(&memory, handle, &file).await?,
+            None => self.blob_to_file(&memory, handle, &file).await?,
+        };
+        self.finish();
+        file.keep()?;
+        Ok(read)
+    }
+
+    async fn blob_to_file(
+        &self,
+        memory: &MemoryArgs,
+        handle: File,
+        file: &NewFile,
+    ) -> Result<(FloeClient, u64), CliError> {
+        let (client, options) = self.connect(memory).await?;
+        let length = client.read_to(&self.id, handle, options).await.map_err(|error| match error {
             ClientError::Target(error) => cannot_write(file.name(), &error),
             error => error.into(),
         })?;
-        self.finish();
-        file.keep()?;
-        Ok(length)
+        Ok((client, length))
     }
 
-    fn succeeded(&self, length: u64, out: PathBuf) -> Result<(), CliError> {
-        let report = Report { out, blob_id: self.id.to_string() };
-        let text = || format!("Success: {} written to {}", size(length), report.out.display());
+    async fn part_to_file(
+        &self,
+        memory: &MemoryArgs,
+        mut handle: File,
+        file: &NewFile,
+    ) -> Result<(FloeClient, u64), CliError> {
+        let mut pieces = self.stream(memory).await?;
+        self.copy(&mut pieces, &mut handle, |error| cannot_write(file.name(), &error)).await?;
+        Ok((pieces.client, pieces.length))
+    }
+
+    fn succeeded(&self, client: &FloeClient, length: u64, out: PathBuf) -> Result<(), CliError> {
+        let received_bytes = client.received_bytes();
+        let report = Report { out, blob_id: self.id.to_string(), length, received_bytes };
+        let text = || {
+            let (read, received) = (size(length), size(received_bytes));
+            format!("Success: {read} written to {}, {received} received", report.out.display())
+        };
         Output::new(self.global).result(&report, text)
     }
 

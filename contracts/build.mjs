@@ -16,8 +16,7 @@ const sourceDirs = ["src", "examples", "testing"];
 // What is deployed; everything else is a library or an interface that lives inside these.
 const deployed = [
   "Attributes", "Availability", "Blobs", "Committee", "Deployer", "Economics", "Editions", "Epochs", "FloeProxy", "FloeToken", "Governance",
-  "Nodes", "Pools",
-  "Primitives", "Staking", "Storage", "Subsidies", "TestStablecoin", "Till",
+  "Intents", "Nodes", "Pools", "Primitives", "SmartAccount", "Staking", "Storage", "Subsidies", "TestStablecoin", "Till",
 ];
 const settings = {
   evmVersion: "prague",

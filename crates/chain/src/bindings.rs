@@ -94,3 +94,9 @@ sol!(
     Governance,
     "../../contracts/artifacts/Governance.json"
 );
+
+sol!(
+    #[sol(extra_derives(Debug, PartialEq, Eq), ignore_unlinked)]
+    Intents,
+    "../../contracts/artifacts/Intents.json"
+);

@@ -32,6 +32,8 @@ pub struct ContractAddresses {
     pub storage: Address,
     /// Until when the network answers for which blobs.
     pub availability: Address,
+    /// Carries out what accounts without native coin have signed.
+    pub intents: Address,
     /// The ERC-20 token that storage is paid in.
     #[serde(alias = "payment_token")]
     pub payment_token: Address,
@@ -113,6 +115,7 @@ mod tests {
             subsidies: Address::from_bytes([11; 20]),
             storage: Address::from_bytes([5; 20]),
             availability: Address::from_bytes([6; 20]),
+            intents: Address::from_bytes([9; 20]),
             payment_token: Address::from_bytes([3; 20]),
             floe_token: Address::from_bytes([4; 20]),
             first_block: 7,

@@ -125,6 +125,24 @@ pub enum ChainError {
         /// Which rule.
         detail: String,
     },
+    /// A relay refuses an intent or a certificate, or makes no sense.
+    #[error("the relay at {relay} refuses: {message} [{relay_code}]")]
+    Relay {
+        /// Scheme, host and port.
+        relay: String,
+        /// Its stable code.
+        relay_code: String,
+        /// Its words.
+        message: String,
+    },
+    /// No answer from the relay, after retries. What was signed may still be carried out.
+    #[error("cannot reach the relay at {relay}: {detail}")]
+    RelayUnreachable {
+        /// Scheme, host and port.
+        relay: String,
+        /// What the connection said.
+        detail: String,
+    },
     /// A value that the contracts cannot take.
     #[error("invalid argument: {detail}")]
     InvalidArgument {
@@ -153,6 +171,8 @@ impl ChainError {
             Self::KeyFile { .. } => "CHAIN-KEY-FILE",
             Self::InsecureKeyFile { .. } => "CHAIN-INSECURE-KEY-FILE",
             Self::BadCommittee { .. } => "CHAIN-BAD-COMMITTEE",
+            Self::Relay { .. } => "CHAIN-RELAY-REFUSED",
+            Self::RelayUnreachable { .. } => "CHAIN-RELAY-UNREACHABLE",
             Self::InvalidArgument { .. } => "CHAIN-INVALID-ARGUMENT",
         }
     }
@@ -163,6 +183,12 @@ impl ChainError {
     /// happened: look before paying twice.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Unconfirmed { .. } | Self::Displaced { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Unconfirmed { .. }
+                | Self::Displaced { .. }
+                | Self::RelayUnreachable { .. }
+        )
     }
 }

@@ -49,6 +49,7 @@ mod error;
 mod event;
 mod evm;
 mod follow;
+mod intent;
 mod model;
 mod revert;
 mod rpc;
@@ -61,6 +62,10 @@ pub use control::ControlPlane;
 pub use error::ChainError;
 pub use event::{ChainEvent, EventCursor, EventItem, EventKind, EventStream};
 pub use evm::{BATCH_REGISTRATIONS_MAX, EvmChain};
+pub use intent::{
+    ExecutedIntent, Intent, IntentAction, IntentDomain, IntentId, IntentKind, IntentOutcome, IntentTerms,
+    OwnerSignature, SignedIntent,
+};
 pub use model::{
     Action, Balances, BlobFund, BlobObject, Deleted, DueRenewal, EpochPhase, EpochStep, Extended, NetworkInfo,
     NodeDescription, NodeInfo, NodePool, Paid, Proposal, ProposalState, RegisterBlob, Registered, Renewed, Reserved,

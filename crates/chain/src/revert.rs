@@ -6,8 +6,8 @@ use alloy::{
 };
 
 use crate::bindings::{
-    Attributes, Availability, Blobs, Committee, Deployer, Epochs, FloeToken, Governance, Nodes, Pools, Staking,
-    Storage, Subsidies, TestStablecoin,
+    Attributes, Availability, Blobs, Committee, Deployer, Epochs, FloeToken, Governance, Intents, Nodes, Pools,
+    Staking, Storage, Subsidies, TestStablecoin,
 };
 
 /// A decoded revert.
@@ -52,6 +52,7 @@ pub(crate) fn decode(data: &[u8]) -> Reverted {
         .or_else(|| shown::<Deployer::DeployerErrors>(data))
         .or_else(|| shown::<Storage::StorageErrors>(data))
         .or_else(|| shown::<Availability::AvailabilityErrors>(data))
+        .or_else(|| shown::<Intents::IntentsErrors>(data))
         .or_else(|| shown::<FloeToken::FloeTokenErrors>(data))
         .or_else(|| shown::<TestStablecoin::TestStablecoinErrors>(data));
     match shown {

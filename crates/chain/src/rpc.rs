@@ -83,6 +83,8 @@ pub(crate) struct Header {
     #[serde(deserialize_with = "quantity")]
     pub(crate) number: u64,
     pub(crate) hash: B256,
+    #[serde(deserialize_with = "quantity")]
+    pub(crate) timestamp: u64,
     #[serde(default)]
     pub(crate) base_fee_per_gas: Option<U256>,
 }

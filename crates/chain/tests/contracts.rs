@@ -16,7 +16,12 @@ mod contracts {
     mod funds;
     mod gas;
     mod gas_blobs;
+    mod gas_intents;
     mod governance;
+    mod intent_hashes;
+    mod intent_signing;
+    mod intents;
+    mod intents_refused;
     mod invalidate;
     mod launch;
     mod long_run;

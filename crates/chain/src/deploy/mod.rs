@@ -28,7 +28,7 @@ pub(crate) use self::nodes::{possession, registration};
 use self::plan::{Part, Places};
 use crate::{
     Address, ChainError, ContractAddresses, Wallet,
-    bindings::{Availability, Deployer, Epochs, FloeProxy, FloeToken, TestStablecoin},
+    bindings::{Availability, Deployer, Epochs, FloeProxy, FloeToken, Intents, TestStablecoin},
     rpc::Rpc,
     send::{Call, Mined, Sender},
 };
@@ -88,6 +88,13 @@ pub async fn deploy(rpc_url: &str, wallet: &Wallet, options: &DeployOptions) -> 
         pools_: places.proxy(Part::Pools),
     };
     let code = plan::creation(&Availability::BYTECODE, &writers);
+    setup.call(deployer, &Deployer::createCall { code }).await?;
+    let uses = Intents::constructorCall {
+        blobs_: places.proxy(Part::Blobs),
+        treasury_: places.proxy(Part::Storage),
+        paymentToken_: payment_token.evm(),
+    };
+    let code = plan::creation(&Intents::BYTECODE, &uses);
     // Nothing of the network can happen before its last contract is there, and readers need not look.
     let first_block = setup.call(deployer, &Deployer::createCall { code }).await?.receipt.block_number;
     let proxy = |part| Address::from_evm(places.proxy(part));
@@ -103,6 +110,7 @@ pub async fn deploy(rpc_url: &str, wallet: &Wallet, options: &DeployOptions) -> 
         subsidies: proxy(Part::Subsidies),
         storage: proxy(Part::Storage),
         availability: Address::from_evm(places.availability()),
+        intents: Address::from_evm(places.intents()),
         payment_token,
         floe_token,
         first_block,

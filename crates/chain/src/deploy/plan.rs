@@ -182,4 +182,9 @@ impl Places {
     pub(super) fn availability(&self) -> Address {
         self.deployer.create(2 * Part::ALL.len() as u64 + 1)
     }
+
+    /// Where `Intents` is, which has none either.
+    pub(super) fn intents(&self) -> Address {
+        self.deployer.create(2 * Part::ALL.len() as u64 + 2)
+    }
 }

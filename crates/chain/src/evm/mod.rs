@@ -2,6 +2,7 @@
 
 pub(crate) mod convert;
 mod epochs;
+mod intents;
 mod nodes;
 mod ownership;
 mod read;
@@ -41,6 +42,7 @@ struct Inner {
     sender: Option<Arc<Sender>>,
     constants: OnceCell<Constants>,
     allowance: Allowance,
+    token_signatures: OnceCell<intents::TokenSignatures>,
     /// Prices of storage and of writing as last seen; what may be taken is derived from them.
     prices: std::sync::Mutex<Option<(u128, u128)>>,
     funded: Mutex<renewals::Funded>,
@@ -85,6 +87,7 @@ impl EvmChain {
             ("Pools", contracts.pools),
             ("Storage", contracts.storage),
             ("Availability", contracts.availability),
+            ("Intents", contracts.intents),
             ("payment token", contracts.payment_token),
         ] {
             let code: Bytes = rpc.get("eth_getCode", json!([address.evm(), "latest"])).await?;
@@ -94,9 +97,18 @@ impl EvmChain {
         }
         let poll = config.poll_interval(rpc.is_local());
         let sender = wallet.map(|wallet| Sender::new(rpc.clone(), wallet, chain_id, config.confirmations, poll));
-        let (constants, allowance, prices) = (OnceCell::new(), Allowance::default(), std::sync::Mutex::default());
-        let funded = Mutex::default();
-        Ok(Self { inner: Arc::new(Inner { rpc, config, chain_id, sender, constants, allowance, prices, funded }) })
+        let inner = Inner {
+            rpc,
+            config,
+            chain_id,
+            sender,
+            constants: OnceCell::new(),
+            allowance: Allowance::default(),
+            token_signatures: OnceCell::new(),
+            prices: std::sync::Mutex::default(),
+            funded: Mutex::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// How this was configured.

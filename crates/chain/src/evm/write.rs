@@ -170,12 +170,16 @@ impl Inner {
     }
 
     pub(super) async fn certify_blob(&self, object: ObjectId, certificate: &Certificate) -> Result<TxHash, ChainError> {
+        self.send(&self.certify_call(object, certificate)?).await.map(|mined| mined.tx)
+    }
+
+    pub(super) fn certify_call(&self, object: ObjectId, certificate: &Certificate) -> Result<Call, ChainError> {
         let call = Blobs::certifyCall {
             objectId: U256::from_be_bytes(*object.as_bytes()),
             signers: signers(certificate)?,
             signature: convert::words(&certificate.signature.to_eip2537()),
         };
-        self.send(&Call::contract(self.registry_of(&object), &call)).await.map(|mined| mined.tx)
+        Ok(Call::contract(self.registry_of(&object), &call))
     }
 
     pub(super) async fn certify_batch(
@@ -183,12 +187,19 @@ impl Inner {
         objects: &[ObjectId],
         certificate: &Certificate,
     ) -> Result<TxHash, ChainError> {
-        let call = self.blobs_call(&Blobs::certifyBatchCall {
+        self.send(&self.certify_batch_call(objects, certificate)?).await.map(|mined| mined.tx)
+    }
+
+    pub(super) fn certify_batch_call(
+        &self,
+        objects: &[ObjectId],
+        certificate: &Certificate,
+    ) -> Result<Call, ChainError> {
+        Ok(self.blobs_call(&Blobs::certifyBatchCall {
             objectIds: objects.iter().map(|object| U256::from_be_bytes(*object.as_bytes())).collect(),
             signers: signers(certificate)?,
             signature: convert::words(&certificate.signature.to_eip2537()),
-        });
-        self.send(&call).await.map(|mined| mined.tx)
+        }))
     }
 
     pub(super) async fn invalidate_blob(

@@ -142,15 +142,18 @@ impl Sender {
         }
     }
 
-    /// Gas needed, with the margin. This is where most reverts show, before anything was paid.
+    /// Gas needed, with the margin.
     async fn estimate(&self, call: &Call) -> Result<u64, ChainError> {
+        let gas = self.simulate(call).await?;
+        Ok(gas.saturating_add(gas / 100 * GAS_MARGIN_PERCENT).saturating_add(GAS_MARGIN))
+    }
+
+    /// Gas needed on the state before the transaction. This is where most reverts show, before anything was paid.
+    pub(crate) async fn simulate(&self, call: &Call) -> Result<u64, ChainError> {
         let method = "eth_estimateGas";
         let params = json!([call.request(self.address()), "pending"]);
         match self.rpc.patiently::<U64>(method, params).await {
-            Ok(gas) => {
-                let gas = gas.to::<u64>();
-                Ok(gas.saturating_add(gas / 100 * GAS_MARGIN_PERCENT).saturating_add(GAS_MARGIN))
-            }
+            Ok(gas) => Ok(gas.to::<u64>()),
             Err(failure) => Err(self.refusal(method, failure, call, 0).await),
         }
     }
@@ -185,6 +188,11 @@ impl Sender {
             },
             None => ChainError::Reverted { name: reverted.name, detail: reverted.detail },
         }
+    }
+
+    /// Most that is offered for a unit of gas now, in wei.
+    pub(crate) async fn max_fee(&self) -> Result<u128, ChainError> {
+        self.fees.current(&self.rpc).await.map(|fees| fees.max_fee)
     }
 
     pub(crate) async fn native_balance(&self) -> Result<u128, ChainError> {

@@ -112,6 +112,20 @@ sol!(
 sol!(
     #[sol(rpc)]
     #[derive(Debug, PartialEq, Eq)]
+    Intents,
+    "../../contracts/artifacts/Intents.json"
+);
+
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
+    SmartAccount,
+    "../../contracts/artifacts/SmartAccount.json"
+);
+
+sol!(
+    #[sol(rpc)]
+    #[derive(Debug, PartialEq, Eq)]
     Editions,
     "../../contracts/artifacts/Editions.json"
 );

@@ -19,7 +19,7 @@ use floe_chain::{
 };
 
 use super::bindings::{
-    Attributes, Availability, Blobs, Committee, Epochs, FloeToken, Governance, Nodes, Pools, Staking, Storage,
+    Attributes, Availability, Blobs, Committee, Epochs, FloeToken, Governance, Intents, Nodes, Pools, Staking, Storage,
     Subsidies, TestStablecoin,
 };
 use super::signing::{self, Possession};
@@ -69,6 +69,7 @@ pub(super) struct Deployment {
     pub(super) subsidies: Subsidies::SubsidiesInstance<DynProvider>,
     pub(super) storage: Storage::StorageInstance<DynProvider>,
     pub(super) availability: Availability::AvailabilityInstance<DynProvider>,
+    pub(super) intents: Intents::IntentsInstance<DynProvider>,
     pub(super) money: TestStablecoin::TestStablecoinInstance<DynProvider>,
     pub(super) floe: FloeToken::FloeTokenInstance<DynProvider>,
 }
@@ -142,6 +143,7 @@ impl Deployment {
             subsidies: Subsidies::new(of(at.subsidies), owner.clone()),
             storage: Storage::new(of(at.storage), owner.clone()),
             availability: Availability::new(of(at.availability), owner.clone()),
+            intents: Intents::new(of(at.intents), owner.clone()),
             money: TestStablecoin::new(of(at.payment_token), owner.clone()),
             floe: FloeToken::new(of(at.floe_token), owner.clone()),
             owner,
@@ -154,13 +156,15 @@ impl Deployment {
     }
 
     /// What the treasury has is what it owes: to the epochs, and to the blobs that keep money for themselves. Nothing
-    /// but transfers of the token moved it.
+    /// but transfers of the token moved it. What carries out intents keeps nothing.
     pub(super) async fn audit(&self) {
-        let (has, owes) = tokio::join!(
+        let (has, owes, kept) = tokio::join!(
             async { self.money.balanceOf(*self.storage.address()).call().await.expect("a view") },
             async { self.storage.held().call().await.expect("a view") },
+            async { self.money.balanceOf(*self.intents.address()).call().await.expect("a view") },
         );
         assert_eq!(has, owes, "the treasury's money");
+        assert_eq!(kept, U256::ZERO, "money left in Intents");
     }
 
     /// Ether for `accounts`.

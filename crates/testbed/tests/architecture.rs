@@ -56,6 +56,7 @@ fn arrows_point_one_way() {
         ("node", &["redstuff", "protocol", "chain", "store"]),
         ("client", &["redstuff", "protocol", "chain"]),
         ("gateway", &["redstuff", "protocol", "chain", "client"]),
+        ("relay", &["redstuff", "protocol", "chain"]),
         ("config", &["chain", "node"]),
     ]
     .into();

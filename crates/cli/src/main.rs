@@ -64,6 +64,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::RegisterNode(args) => commands::register_node::run(&global, args).await,
             Command::Node(args) => commands::node::run(&global, args).await,
             Command::Gateway(args) => commands::gateway::run(&global, args).await,
+            Command::Relay(args) => commands::relay::run(&global, args).await,
             Command::Chain(args) => commands::chain::run(args).await,
             Command::Bench(args) => commands::bench::run(&global, args),
             Command::Completions(args) => commands::completions::run(&args),
@@ -76,7 +77,7 @@ fn start_logging(cli: &Cli) {
     use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
     let service = match &cli.command {
         Command::Node(args) => matches!(args.action, args::NodeAction::Run { .. }),
-        Command::Gateway(_) | Command::Chain(_) => true,
+        Command::Gateway(_) | Command::Relay(_) | Command::Chain(_) => true,
         _ => false,
     };
     let level = match (cli.global.quiet, cli.global.verbose) {

@@ -6,11 +6,13 @@ use floe_chain::{ControlPlane, EvmChain, Wallet};
 use floe_client::{ClientConfig, FloeClient};
 use floe_config::{ClientFile, load_client};
 use floe_protocol::BlobId;
+use floe_relay::{RelayOptions, RelayedChain};
 use floe_testbed::devnet;
 
 use crate::{
-    args::{Global, MemoryArgs},
+    args::{GaslessArgs, Global, MemoryArgs},
     error::{CliError, EXIT_UNAVAILABLE},
+    session::Token,
 };
 
 /// The configuration named by `--config` or `FLOE_CONFIG`, else that of the running devnet.
@@ -45,6 +47,29 @@ pub(crate) fn wallet(global: &Global, file: &ClientFile) -> Result<Option<Wallet
     Ok(path.map(Wallet::from_key_file).transpose()?)
 }
 
+/// A client that writes to the chain through a relay, and the control plane that does it.
+pub(crate) async fn connect_gasless(
+    global: &Global,
+    memory: &MemoryArgs,
+    gasless: &GaslessArgs,
+) -> Result<(FloeClient, ClientFile, Arc<RelayedChain>), CliError> {
+    let file = client_file(global)?;
+    let url = gasless.relay.clone().or_else(|| file.relay_url.clone()).ok_or_else(|| {
+        CliError::usage("CLI-NO-RELAY", "no relay is configured: name one with --relay URL, or relay_url in the file")
+    })?;
+    let wallet = wallet(global, &file)?.ok_or_else(|| {
+        CliError::usage("CLI-NO-WALLET", "name the key file of the account that pays with --wallet FILE")
+    })?;
+    let chain = EvmChain::connect(file.chain.clone(), Some(wallet.clone())).await?;
+    let info = chain.network().await?;
+    let token = Token { symbol: &info.payment_token_symbol, decimals: info.payment_token_decimals };
+    let fee_max = token.units(gasless.max_relay_fee)?;
+    let options = RelayOptions { fee_max: Some(fee_max), ..RelayOptions::new(url) };
+    let chain = Arc::new(RelayedChain::new(chain, wallet, options)?);
+    let client = client_of(chain.clone(), &file, memory);
+    Ok((client, file, chain))
+}
+
 /// A client of the network that only reads: it needs no key, so anybody may run it. It keeps to this memory.
 pub(crate) async fn connect_to_read(
     global: &Global,
@@ -59,15 +84,19 @@ async fn client(
     memory: &MemoryArgs,
 ) -> Result<(FloeClient, ClientFile), CliError> {
     let chain = EvmChain::connect(file.chain.clone(), wallet).await?;
+    Ok((client_of(Arc::new(chain), &file, memory), file))
+}
+
+fn client_of(chain: Arc<dyn ControlPlane>, file: &ClientFile, memory: &MemoryArgs) -> FloeClient {
     let mut config = ClientConfig::default();
-    let memory = memory.clone().or_configured(&file);
+    let memory = memory.clone().or_configured(file);
     if let Some(ceiling) = memory.memory {
         config.store.memory_ceiling_bytes = ceiling.0;
         config.read.memory_ceiling_bytes = ceiling.0;
     }
     config.store.spool_dir.clone_from(&memory.spool_dir);
     config.read.spool_dir = memory.spool_dir;
-    Ok((FloeClient::new(config, Arc::new(chain) as Arc<dyn ControlPlane>), file))
+    FloeClient::new(config, chain)
 }
 
 /// Parses a blob ID as people type it.

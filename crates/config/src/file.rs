@@ -21,6 +21,9 @@ pub struct ClientFile {
     /// URL of a gateway of this network, for people and tools.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_url: Option<String>,
+    /// URL of a relay of this network, which stores for accounts without native coin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay_url: Option<String>,
     /// About how much memory one store or read may take; 640 MiB and 512 MiB if it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<ByteSize>,

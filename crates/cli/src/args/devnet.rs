@@ -26,6 +26,9 @@ pub(crate) struct DevnetArgs {
     /// Port of the gateway [default: 31415, or a free one]
     #[arg(long)]
     pub(crate) gateway_port: Option<u16>,
+    /// Port of the relay [default: 31416, or a free one]
+    #[arg(long)]
+    pub(crate) relay_port: Option<u16>,
     /// Port of the chain's JSON-RPC [default: 8545, or a free one]
     #[arg(long)]
     pub(crate) chain_port: Option<u16>,

@@ -11,6 +11,7 @@ mod memory;
 mod money;
 mod node;
 mod read;
+mod relay;
 mod stake;
 mod store;
 mod values;
@@ -32,6 +33,7 @@ pub(crate) use self::{
     money::{BalanceArgs, PriceArgs, ResourcesAction, ResourcesArgs},
     node::{KeyType, NodeAction, NodeArgs, RegisterNodeArgs},
     read::{BlobIdArgs, BlobStatusArgs, ReadArgs},
+    relay::{GaslessArgs, RelayArgs},
     stake::{ClaimArgs, StakeAction, StakeArgs, StakeListArgs, UnstakeArgs, WithdrawArgs},
     store::StoreArgs,
     values::{Amount, BlobRef, Epochs},
@@ -131,6 +133,8 @@ pub(crate) enum Command {
     Node(NodeArgs),
     /// Run a gateway: HTTP for applications
     Gateway(GatewayArgs),
+    /// Run a relay: it stores for accounts without native coin, for a fee
+    Relay(RelayArgs),
     /// Run the embedded chain alone: one trusted sequencer, for development and small private networks
     Chain(ChainArgs),
     /// Measure how fast this machine is

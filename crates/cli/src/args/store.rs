@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Epochs, MemoryArgs};
+use super::{Epochs, GaslessArgs, MemoryArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
@@ -30,6 +30,8 @@ pub(crate) struct StoreArgs {
     /// Only say what would be stored and what it would cost
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) gasless: GaslessArgs,
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,
 }

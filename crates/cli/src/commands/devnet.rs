@@ -28,6 +28,7 @@ pub(crate) async fn run(global: &Global, args: DevnetArgs) -> Result<(), CliErro
         shards: args.shards,
         epoch_duration: args.epoch_duration,
         gateway_port: args.gateway_port,
+        relay_port: args.relay_port,
         chain_port: args.chain_port,
         binary: std::env::current_exe()?,
     };
@@ -90,6 +91,7 @@ fn welcome(network: &Devnet, id: &str, took: Duration) -> String {
   folder    {dir}
   chain     {chain}   (chain id {chain_id})
   gateway   {gateway}
+  relay     {relay}
   details   {description}
 
 Try, in another shell:
@@ -109,6 +111,7 @@ Ctrl-C ends everything; started again with the same folder, the network has all 
         chain = info.chain.url,
         chain_id = info.chain.chain_id,
         gateway = info.gateway_url,
+        relay = info.relay_url,
         description = network.layout().description().display(),
         pids = info
             .nodes

@@ -22,6 +22,7 @@ pub(crate) mod node_upkeep;
 pub(crate) mod price;
 pub(crate) mod read;
 pub(crate) mod register_node;
+pub(crate) mod relay;
 pub(crate) mod renew;
 pub(crate) mod resources;
 pub(crate) mod stake;

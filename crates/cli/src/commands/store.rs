@@ -50,7 +50,13 @@ struct Money {
 }
 
 pub(crate) async fn run(global: &Global, mut args: StoreArgs) -> Result<(), CliError> {
-    let (client, file) = network::connect(global, &args.memory).await?;
+    let (client, file, relayed) = if args.gasless.gasless {
+        let (client, file, relayed) = network::connect_gasless(global, &args.memory, &args.gasless).await?;
+        (client, file, Some(relayed))
+    } else {
+        let (client, file) = network::connect(global, &args.memory).await?;
+        (client, file, None)
+    };
     args.memory = args.memory.or_configured(&file);
     let info = client.chain().network().await?;
     let params = EncodingParams::new(info.n_shards).map_err(|e| CliError::new("CLI-BAD-SHARDS", 1, e.to_string()))?;
@@ -92,6 +98,9 @@ pub(crate) async fn run(global: &Global, mut args: StoreArgs) -> Result<(), CliE
     }
     if let Some(bar) = &bar {
         bar.finish();
+    }
+    if let Some(fees) = relayed.map(|relayed| relayed.fees_paid()).filter(|fees| *fees > 0) {
+        lines.push(format!("Relay fees: {}", amount(fees, money.decimals, &money.symbol)));
     }
     let printed = match &first_error {
         Some(_) if args.files.len() == 1 => Ok(()),

@@ -4,7 +4,7 @@
 //! DIR/devnet.json          the network, for people and tools (written last: a folder without it is not a network yet)
 //! DIR/client.toml          configuration of a client that pays with keys/client.key
 //! DIR/gateway.toml         the same with the gateway's key
-//! DIR/keys/*.key           keys of the deployer, the client and the gateway
+//! DIR/keys/*.key           keys of the deployer, the client, the gateway and the relay
 //! DIR/chain/               the chain
 //! DIR/nodes/NAME/          node.toml, keys, data/, log
 //! DIR/unfinished           there while the first start has not come to its end
@@ -45,6 +45,9 @@ pub struct DevnetInfo {
     pub chain: ChainEntry,
     /// URL of the gateway.
     pub gateway_url: String,
+    /// URL of the relay.
+    #[serde(default)]
+    pub relay_url: String,
     /// Addresses of the contracts.
     pub contracts: ContractAddresses,
     /// Configuration for `floe --config`.
@@ -115,6 +118,10 @@ impl NodeEntry {
 impl DevnetInfo {
     pub(super) fn gateway_port(&self, base: u16) -> u16 {
         port_of(&self.gateway_url).unwrap_or(base)
+    }
+
+    pub(super) fn relay_port(&self, base: u16) -> u16 {
+        port_of(&self.relay_url).unwrap_or(base)
     }
 
     pub(super) fn chain_config(&self) -> ChainConfig {
@@ -210,6 +217,10 @@ impl Layout {
         self.keys_dir().join("gateway.key")
     }
 
+    pub(super) fn relay_key(&self) -> PathBuf {
+        self.keys_dir().join("relay.key")
+    }
+
     pub(super) fn control_socket(&self) -> PathBuf {
         self.dir.join("control.sock")
     }
@@ -287,6 +298,7 @@ impl Layout {
             let file = ClientFile {
                 wallet_key_file: Some(format!("keys/{key}.key").into()),
                 gateway_url: Some(info.gateway_url.clone()),
+                relay_url: Some(info.relay_url.clone()),
                 memory: None,
                 spool_dir: None,
                 chain: info.chain_config(),

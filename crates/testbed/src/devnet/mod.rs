@@ -16,6 +16,7 @@ use floe_chain::{ControlPlane, EvmChain, Wallet};
 use floe_client::{ClientConfig, FloeClient};
 use floe_devchain::{ChainOptions, DevChain};
 use floe_gateway::GatewayConfig;
+use floe_relay::{Relay, RelayConfig};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +30,7 @@ const CHAIN_ID: u64 = 31_337;
 /// Ports tried first where none was asked for.
 const CHAIN_PORT: u16 = 8545;
 const GATEWAY_PORT: u16 = 31_415;
+const RELAY_PORT: u16 = 31_416;
 const NODE_PORT: u16 = 9185;
 /// How long the nodes may take until all of them answer.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -48,6 +50,8 @@ pub struct DevnetOptions {
     pub epoch_duration: Option<Duration>,
     /// Port of the gateway; taken ports are an error only where one was asked for.
     pub gateway_port: Option<u16>,
+    /// Port of the relay.
+    pub relay_port: Option<u16>,
     /// Port of the chain.
     pub chain_port: Option<u16>,
     /// The `floe` binary that the nodes run.
@@ -126,6 +130,8 @@ impl Devnet {
         let gateway_listener =
             ports::bind(options.gateway_port, info.gateway_port(GATEWAY_PORT), "--gateway-port").await?;
         info.gateway_url = format!("http://{}", gateway_listener.local_addr()?);
+        let relay_listener = ports::bind(options.relay_port, info.relay_port(RELAY_PORT), "--relay-port").await?;
+        info.relay_url = format!("http://{}", relay_listener.local_addr()?);
         info.pid = std::process::id();
         layout.write_client_configs(&info)?;
         for (entry, process) in info.nodes.iter_mut().zip(&mut nodes) {
@@ -133,12 +139,14 @@ impl Devnet {
             entry.pid = process.pid();
         }
 
-        step("starting the gateway");
+        step("starting the gateway and the relay");
         let gateway_client = connect(&info, &layout.gateway_key()).await?;
         services.push(spawn_service(
             "gateway",
             floe_gateway::serve(GatewayConfig::default(), gateway_client, gateway_listener, stop_services.clone()),
         ));
+        let relay = Relay::new(connect_chain(&info, &layout.relay_key()).await?, RelayConfig::default())?;
+        services.push(spawn_service("relay", floe_relay::serve(relay, relay_listener, stop_services.clone())));
         let client = connect(&info, &layout.client_key()).await?;
         layout.save(&info)?;
         Ok(Self { layout, info, nodes, client, services, stop_services })
@@ -225,9 +233,13 @@ impl Devnet {
 }
 
 async fn connect(info: &DevnetInfo, key: &std::path::Path) -> Result<FloeClient, DevnetError> {
-    let wallet = Wallet::from_key_file(key)?;
-    let chain = EvmChain::connect(info.chain_config(), Some(wallet)).await?;
+    let chain = connect_chain(info, key).await?;
     Ok(FloeClient::new(ClientConfig::default(), Arc::new(chain) as Arc<dyn ControlPlane>))
+}
+
+async fn connect_chain(info: &DevnetInfo, key: &std::path::Path) -> Result<EvmChain, DevnetError> {
+    let wallet = Wallet::from_key_file(key)?;
+    Ok(EvmChain::connect(info.chain_config(), Some(wallet)).await?)
 }
 
 fn spawn_service<E: std::fmt::Display + Send>(

@@ -78,12 +78,15 @@ pub(super) async fn create(layout: &Layout, plan: &Plan, chain: SocketAddr) -> R
     let chain = ChainEntry::new(chain);
     std::fs::create_dir_all(layout.keys_dir())?;
     let accounts = floe_devchain::dev_accounts();
-    let [owner, client, gateway] = [("deployer", 0), ("client", 1), ("gateway", 2)].map(|(name, index)| {
+    let names = [("deployer", 0), ("client", 1), ("gateway", 2), ("relay", 3)];
+    let [owner, client, gateway, relay] = names.map(|(name, index)| {
         let (secret, _) = accounts[index];
         write_secret(&layout.keys_dir().join(format!("{name}.key")), secret)?;
         Ok::<_, DevnetError>(Wallet::from_key_hex(secret)?)
     });
     let (owner, client, gateway) = (owner?, client?, gateway?);
+    // It earns its fees, and has native coin from the start.
+    relay?;
 
     let options = deploy::DeployOptions {
         n_shards: plan.shards,
@@ -128,6 +131,7 @@ pub(super) async fn create(layout: &Layout, plan: &Plan, chain: SocketAddr) -> R
         epoch_duration_secs: plan.epoch.as_secs(),
         chain,
         gateway_url: String::new(),
+        relay_url: String::new(),
         contracts,
         client_config: layout.client_config(),
         nodes,
@@ -183,6 +187,7 @@ mod tests {
             shards: Some(shards),
             epoch_duration: None,
             gateway_port: None,
+            relay_port: None,
             chain_port: None,
             binary: "floe".into(),
         }

@@ -324,6 +324,10 @@ impl ControlPlane for RelayedChain {
         self.chain.owned_registrations(blob, owner).await
     }
 
+    async fn blob_registrations(&self, blob: &BlobId) -> Result<Vec<BlobObject>, ChainError> {
+        self.chain.blob_registrations(blob).await
+    }
+
     /// None: what a relay registers is bought, because an intent cannot name storage.
     async fn owned_storage(&self, _owner: Address) -> Result<Vec<StorageResource>, ChainError> {
         Ok(Vec::new())

@@ -12,10 +12,10 @@ pub struct Anvil {
 }
 
 impl Anvil {
-    /// Starts it and waits until it listens.
-    pub fn start(binary: &OsStr) -> Self {
+    /// Starts it with the rules of an upgrade and waits until it listens.
+    pub fn start(binary: &OsStr, hardfork: &str) -> Self {
         let mut child = Command::new(binary)
-            .args(["--port", "0", "--hardfork", "prague", "--prune-history", "256", "--order", "fifo"])
+            .args(["--port", "0", "--hardfork", hardfork, "--prune-history", "256", "--order", "fifo"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

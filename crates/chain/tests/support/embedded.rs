@@ -1,6 +1,6 @@
 //! The embedded chain, in memory, in this process.
 
-use floe_devchain::{ChainOptions, DevChain};
+use floe_devchain::{ChainOptions, DevChain, Hardfork};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 pub struct Embedded {
@@ -10,8 +10,8 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    pub async fn start() -> Self {
-        let chain = DevChain::open(ChainOptions::default()).expect("a chain in memory");
+    pub async fn start(hardfork: Hardfork) -> Self {
+        let chain = DevChain::open(ChainOptions { hardfork, ..ChainOptions::default() }).expect("a chain in memory");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("bound").port();
         let serving = chain.clone();

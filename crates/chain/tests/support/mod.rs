@@ -1,5 +1,5 @@
 //! Chains to test against: the embedded one, and anvil where `FLOE_ANVIL` names its binary. A suite runs the same on
-//! each of them.
+//! each of them, with the rules of Prague, or with those that `FLOE_HARDFORK` names: `prague` or `osaka`.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
@@ -8,6 +8,7 @@ mod embedded;
 
 use std::time::{Duration, Instant};
 
+use floe_devchain::Hardfork;
 use serde_json::{Value, json};
 
 /// Chain id of every test chain.
@@ -48,12 +49,14 @@ enum Backend {
 
 /// A fresh chain of each kind.
 pub async fn chains() -> Vec<TestChain> {
-    // HTTP clients ask for it when they are built, also for plain HTTP; an error means that it was installed before.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let embedded = embedded::Embedded::start().await;
-    let mut chains = vec![TestChain::new("embedded", embedded.port, Backend::Embedded(embedded))];
+    chains_of(hardfork()).await
+}
+
+/// A fresh chain of each kind with the rules of an upgrade.
+pub async fn chains_of(hardfork: Hardfork) -> Vec<TestChain> {
+    let mut chains = vec![embedded_chain_of(hardfork).await];
     if let Some(binary) = std::env::var_os("FLOE_ANVIL") {
-        let anvil = anvil::Anvil::start(&binary);
+        let anvil = anvil::Anvil::start(&binary, &hardfork.to_string());
         chains.push(TestChain::new("anvil", anvil.port, Backend::Anvil(anvil)));
     }
     chains
@@ -61,9 +64,18 @@ pub async fn chains() -> Vec<TestChain> {
 
 /// A fresh embedded chain.
 pub async fn embedded_chain() -> TestChain {
+    embedded_chain_of(hardfork()).await
+}
+
+async fn embedded_chain_of(hardfork: Hardfork) -> TestChain {
+    // HTTP clients ask for it when they are built, also for plain HTTP; an error means that it was installed before.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let embedded = embedded::Embedded::start().await;
+    let embedded = embedded::Embedded::start(hardfork).await;
     TestChain::new("embedded", embedded.port, Backend::Embedded(embedded))
+}
+
+fn hardfork() -> Hardfork {
+    std::env::var("FLOE_HARDFORK").map_or(Hardfork::default(), |name| name.parse().expect("FLOE_HARDFORK"))
 }
 
 impl TestChain {

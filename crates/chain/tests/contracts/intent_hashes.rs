@@ -108,7 +108,7 @@ async fn an_intent_has_one_id_in_both_languages() {
                 size: random.u64(),
                 encoding_type: EncodingType::Rs2,
                 epochs_ahead: random.u32(),
-                deletable: random.u32() % 2 == 0,
+                deletable: random.u32().is_multiple_of(2),
                 owner: None,
             };
             let new_blob = Intents::NewBlob {

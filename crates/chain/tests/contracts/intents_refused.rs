@@ -15,7 +15,7 @@ const FORTUNE: u64 = 1_000_000;
 /// A signed registration that would be carried out.
 async fn signed(net: &Network, owner: &Owner, seed: u8) -> (Intents::RegisterBlob, Intents::Payment) {
     let intent = owner.register(net, seed, COST + 100, 100).await;
-    let id = net.intents.hashRegister(intent.clone()).call().await.unwrap();
+    let id = net.intents.hashRegister(intent.clone()).call().await.expect("a view");
     let payment = owner.authorize(net, &intent.terms, id).await;
     (intent, payment)
 }

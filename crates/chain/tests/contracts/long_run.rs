@@ -38,7 +38,7 @@ struct Memory {
 
 impl Setting {
     async fn stake_moves(&self, epoch: u32, memory: &mut Memory) {
-        let (place, amount) = (usize::try_from(epoch).unwrap(), u64::from(epoch));
+        let (place, amount) = (usize::try_from(epoch).expect("a small number"), u64::from(epoch));
         // The owner stakes with one node, Bob with another; Bob claims and takes a part back now and then.
         self.stake(self.operators[place * 5 % 37].id, 100 + 40 * amount).await;
         let bob = self.staking_as(&self.bob);
@@ -67,13 +67,13 @@ impl Setting {
     /// All of the owner's stake with an operator leaves.
     async fn leave(&self, operator: usize, memory: &mut Memory) {
         let id = self.operators[operator].id;
-        for number in 1..=self.staking.state().call().await.unwrap().positions {
+        for number in 1..=self.staking.state().call().await.expect("a view").positions {
             let number = U256::from(number);
             let Ok(position) = self.staking.positionOf(number).call().await else { continue };
             if U256::from(position.nodeId) == id && position.withdrawEpoch == 0 && position.owner == self.owner_address
             {
                 let unstake = self.staking.unstake(number, position.principal).gas(700_000);
-                let said = unstake.call().await.unwrap();
+                let said = unstake.call().await.expect("a view");
                 mined(unstake.send().await).await;
                 if said.withdrawEpoch != 0 {
                     memory.leaving.push((number, said.withdrawEpoch));
@@ -86,11 +86,11 @@ impl Setting {
         // One for two epochs, which expires; one that is extended; one that is deleted.
         self.store(2, false).await;
         let kept = self.store(3, false).await;
-        let extended = self.alice.extend_blob(self.blobs[kept].object, 1 + epoch % 4).await.unwrap();
+        let extended = self.alice.extend_blob(self.blobs[kept].object, 1 + epoch % 4).await.expect("the chain answers");
         self.blobs[kept].end = extended.end_epoch.0;
         let gone = self.store(4, true).await;
         if epoch.is_multiple_of(2) {
-            self.alice.delete_blob(self.blobs[gone].object).await.unwrap();
+            self.alice.delete_blob(self.blobs[gone].object).await.expect("the chain answers");
             self.blobs[gone].deleted = true;
         }
         if epoch.is_multiple_of(6) {
@@ -114,9 +114,9 @@ impl Setting {
         // A certificate of the epoch before is worth nothing.
         if epoch > 1 {
             let blob = self.new_blob(2, false);
-            let committee = self.alice.committee().await.unwrap().with_epoch(Epoch(epoch - 1));
+            let committee = self.alice.committee().await.expect("a committee").with_epoch(Epoch(epoch - 1));
             let stale = self.certificate(&committee, blob.blob_id, Persistence::Permanent);
-            let object = self.alice.register_blobs(&[blob]).await.unwrap().remove(0).object;
+            let object = self.alice.register_blobs(&[blob]).await.expect("the chain answers").remove(0).object;
             let error = self.alice.certify_blob(object.object_id, &stale).await.unwrap_err();
             assert!(matches!(&error, ChainError::Reverted { name, .. } if name == "BadSignature"), "{error}");
         }
@@ -139,7 +139,7 @@ impl Setting {
         });
         let register = bob.registerBatch(entries.collect(), 3, U256::MAX, self.bob.address());
         mined(register.gas(3_000_000).send().await).await;
-        let last = self.contracts.blobs.objectCount().call().await.unwrap();
+        let last = self.contracts.blobs.objectCount().call().await.expect("a view");
         let objects: Vec<_> = (0..3).map(|i| last - U256::from(2 - i)).collect();
         let list: Vec<_> = blobs
             .iter()
@@ -151,7 +151,7 @@ impl Setting {
         let (signers, signature) = self.signed(&message).await;
         mined(bob.certifyBatch(objects, signers, signature).gas(3_000_000).send().await).await;
         for (id, object) in list {
-            let until = self.availability.availableUntil(id).call().await.unwrap();
+            let until = self.availability.availableUntil(id).call().await.expect("a view");
             assert_eq!(until, if object.is_none() { epoch + 3 } else { 0 });
         }
     }
@@ -160,10 +160,10 @@ impl Setting {
     async fn slash(&self, operator: usize, memory: &mut Memory) {
         let node = self.operators[operator].id;
         let call: Bytes = Staking::slashCall { nodeId: node, bps: 2_500 }.abi_encode().into();
-        let staked = self.staking.poolOf(node).call().await.unwrap().balance;
+        let staked = self.staking.poolOf(node).call().await.expect("a view").balance;
         self.vote_for(0..36, *self.staking.address(), &call).await;
         mined(self.governance.execute(*self.staking.address(), call).gas(1_000_000).send().await).await;
-        let left = self.staking.poolOf(node).call().await.unwrap().balance;
+        let left = self.staking.poolOf(node).call().await.expect("a view").balance;
         assert_eq!(left, staked - staked / U96::from(4), "a quarter is gone");
         memory.burned += U256::from(staked - left);
     }
@@ -186,7 +186,7 @@ impl Setting {
 
     async fn implementation(&self) -> Address {
         let slot = IMPLEMENTATION.parse().expect("a number");
-        let word = self.owner.get_storage_at(*self.nodes_registry.address(), slot).await.unwrap();
+        let word = self.owner.get_storage_at(*self.nodes_registry.address(), slot).await.expect("the chain answers");
         Address::from_word(word.into())
     }
 
@@ -194,40 +194,41 @@ impl Setting {
     async fn check(&self, epoch: u32, memory: &Memory) {
         let (mut money, mut floe) = (U256::ZERO, U256::ZERO);
         for account in self.accounts() {
-            money += self.money.balanceOf(account).call().await.unwrap();
-            floe += self.floe.balanceOf(account).call().await.unwrap();
+            money += self.money.balanceOf(account).call().await.expect("a view");
+            floe += self.floe.balanceOf(account).call().await.expect("a view");
         }
-        assert_eq!(money, self.money.totalSupply().call().await.unwrap(), "epoch {epoch}: money");
-        assert_eq!(floe, self.floe.totalSupply().call().await.unwrap(), "epoch {epoch}: FLOE");
-        let genesis = self.floe.INITIAL_SUPPLY().call().await.unwrap();
+        assert_eq!(money, self.money.totalSupply().call().await.expect("a view"), "epoch {epoch}: money");
+        assert_eq!(floe, self.floe.totalSupply().call().await.expect("a view"), "epoch {epoch}: FLOE");
+        let genesis = self.floe.INITIAL_SUPPLY().call().await.expect("a view");
         assert_eq!(floe + memory.burned, genesis, "epoch {epoch}: FLOE that was burned");
         self.audit().await;
 
-        let members = self.committee.members(self.epoch().await).call().await.unwrap();
+        let members = self.committee.members(self.epoch().await).call().await.expect("a view");
         assert_eq!(members.weights.iter().sum::<u16>(), SHARDS, "all shards have an owner");
         for blob in &self.blobs {
-            let until = self.alice.available_until(&blob.id).await.unwrap().map(|end| end.0);
+            let until = self.alice.available_until(&blob.id).await.expect("the chain answers").map(|end| end.0);
             assert_eq!(until, (!blob.deletable).then_some(blob.end), "epoch {epoch}: {blob:?}");
-            let available = self.availability.isAvailable(B256::from(*blob.id.as_bytes())).call().await.unwrap();
+            let available =
+                self.availability.isAvailable(B256::from(*blob.id.as_bytes())).call().await.expect("a view");
             assert_eq!(available, !blob.deletable && blob.end > self.epoch().await, "epoch {epoch}: {blob:?}");
         }
     }
 
     /// Stake and rewards, position by position.
     async fn check_stake(&self) {
-        let (mut stake, mut rewards) = (U256::ZERO, U256::from(self.staking.carried().call().await.unwrap()));
-        for number in 1..=self.staking.state().call().await.unwrap().positions {
+        let (mut stake, mut rewards) = (U256::ZERO, U256::from(self.staking.carried().call().await.expect("a view")));
+        for number in 1..=self.staking.state().call().await.expect("a view").positions {
             if let Ok(value) = self.staking.valueOf(U256::from(number)).call().await {
                 stake += value.amount;
                 rewards += value.earned;
             }
         }
         for Operator { id, .. } in &self.operators {
-            rewards += U256::from(self.staking.poolOf(*id).call().await.unwrap().commission);
+            rewards += U256::from(self.staking.poolOf(*id).call().await.expect("a view").commission);
         }
-        let has = self.floe.balanceOf(*self.staking.address()).call().await.unwrap();
+        let has = self.floe.balanceOf(*self.staking.address()).call().await.expect("a view");
         assert!(has >= stake && has - stake < U256::from(1_000), "{has} FLOE for stake of {stake}");
-        let has = self.money.balanceOf(*self.staking.address()).call().await.unwrap();
+        let has = self.money.balanceOf(*self.staking.address()).call().await.expect("a view");
         // Less than a unit is lost for each pool and position in each epoch.
         assert!(has >= rewards && has - rewards < U256::from(10_000), "{has} for rewards of {rewards}");
         assert!(rewards > U256::from(10_000), "there were rewards: {rewards}");
@@ -240,7 +241,7 @@ async fn epoch_of(net: &mut Setting, epoch: u32, memory: &mut Memory) {
     match epoch {
         4 | 8 | 12 => {
             // An operator who waited has stake from now on.
-            let newcomer = 36 + usize::try_from(epoch / 4).unwrap();
+            let newcomer = 36 + usize::try_from(epoch / 4).expect("a small number");
             net.stake(net.operators[newcomer].id, 900).await;
         }
         6 => net.leave(3, memory).await,
@@ -271,7 +272,7 @@ async fn epoch_of(net: &mut Setting, epoch: u32, memory: &mut Memory) {
             let more = u64::from(epoch) * 10;
             net.vote_terms(|operator| Nodes::Votes {
                 capacity: 1 << 40,
-                storagePrice: U96::from(STORAGE_PRICE + more + u64::try_from(operator % 5).unwrap()),
+                storagePrice: U96::from(STORAGE_PRICE + more + u64::try_from(operator % 5).expect("a small number")),
                 writePrice: U96::from(WRITE_PRICE + more),
             })
             .await;
@@ -294,7 +295,7 @@ async fn long_run(chain: &TestChain) {
         assert_eq!(net.epoch().await, epoch);
         epoch_of(&mut net, epoch, &mut memory).await;
         net.check(epoch, &memory).await;
-        prices.push(net.storage.storagePrice().call().await.unwrap());
+        prices.push(net.storage.storagePrice().call().await.expect("a view"));
         if epoch.is_multiple_of(8) {
             net.check_stake().await;
         }
@@ -302,14 +303,14 @@ async fn long_run(chain: &TestChain) {
     }
     prices.dedup();
     assert!(prices.len() >= 3, "prices have changed: {prices:?}");
-    let members = net.committee.members(EPOCHS + 1).call().await.unwrap().nodeIds;
+    let members = net.committee.members(EPOCHS + 1).call().await.expect("a view").nodeIds;
     for (operator, in_committee) in [(3, false), (20, false), (37, true), (38, true), (39, true)] {
         // Those who stake with everyone by turns may have brought one back.
-        let with_stake = net.staking.stakeOf(net.operators[operator].id, EPOCHS + 1).call().await.unwrap();
+        let with_stake = net.staking.stakeOf(net.operators[operator].id, EPOCHS + 1).call().await.expect("a view");
         assert!(in_committee || with_stake < U256::from(tokens(5_000)));
         assert!(!in_committee || members.contains(&net.operators[operator].id), "operator {operator}");
     }
-    assert!(net.blobs[memory.perpetual.unwrap()].end > EPOCHS, "it has renewed itself to the end");
+    assert!(net.blobs[memory.perpetual.expect("it was registered")].end > EPOCHS, "it has renewed itself to the end");
     net.check(EPOCHS + 1, &memory).await;
     net.check_stake().await;
     println!("{}: {EPOCHS} epochs, {} blobs, {} FLOE burned", chain.name, net.blobs.len(), memory.burned);

@@ -75,8 +75,8 @@ impl Setting {
         let nodes = contracts.register_nodes(OPERATORS).await;
         let config = ChainConfig { poll_interval_ms: 5, ..ChainConfig::new(&chain.rpc_url, contracts.addresses) };
         let connect = async |signer: &PrivateKeySigner| {
-            let wallet = Wallet::from_bytes(&signer.to_bytes().0).unwrap();
-            EvmChain::connect(config.clone(), Some(wallet)).await.unwrap()
+            let wallet = Wallet::from_bytes(&signer.to_bytes().0).expect("a key");
+            EvmChain::connect(config.clone(), Some(wallet)).await.expect("the chain answers")
         };
         let (alice, bob) = (account("alice"), account("bob"));
         contracts.fund([alice.address(), bob.address()]).await;
@@ -95,7 +95,7 @@ impl Setting {
         }
         let mut secrets = HashMap::new();
         for node in &nodes {
-            let secret = SecretKey::from_bytes(&node.key.to_bytes()).unwrap();
+            let secret = SecretKey::from_bytes(&node.key.to_bytes()).expect("a key");
             secrets.insert(secret.public_key().to_bytes(), secret);
         }
         let controls = join_all(nodes.iter().map(|node| connect(&node.signer))).await;
@@ -111,7 +111,7 @@ impl Setting {
     }
 
     pub(super) async fn epoch(&self) -> u32 {
-        self.epochs.currentEpoch().call().await.unwrap()
+        self.epochs.currentEpoch().call().await.expect("a view")
     }
 
     /// The staking contract as somebody calls it.
@@ -122,7 +122,7 @@ impl Setting {
     /// Every account that ever has a token.
     pub(super) fn accounts(&self) -> Vec<Address> {
         let operators = self.operators.iter().map(|operator| operator.signer.address());
-        let alice = Address::from(*self.alice.signer_address().unwrap().as_bytes());
+        let alice = Address::from(*self.alice.signer_address().expect("it has a wallet").as_bytes());
         let others = [self.owner_address, alice, self.bob.address(), *self.storage.address(), *self.staking.address()];
         operators.chain(others).collect()
     }
@@ -131,10 +131,10 @@ impl Setting {
 
     /// The keepers of some operators look at the clock at once. Exactly one of them takes the step that is due.
     async fn keepers(&self, epoch: u32, step: EpochStep) {
-        let first = usize::try_from(epoch).unwrap() * 7;
+        let first = usize::try_from(epoch).expect("a small number") * 7;
         let keepers = (first..first + KEEPERS).map(|i| &self.operators[i % OPERATORS].control);
         let turns = join_all(keepers.map(EvmChain::advance_epoch_if_due)).await;
-        let taken: Vec<_> = turns.into_iter().filter_map(|turn| turn.unwrap()).collect();
+        let taken: Vec<_> = turns.into_iter().filter_map(|turn| turn.expect("the chain answers")).collect();
         assert_eq!(taken, [step], "epoch {epoch}");
     }
 
@@ -145,20 +145,20 @@ impl Setting {
         self.keepers(epoch, EpochStep::CommitteeSelected).await;
         self.pass(HOUR / 2).await;
         self.keepers(epoch, EpochStep::EpochBegun).await;
-        let committee = self.alice.committee().await.unwrap();
+        let committee = self.alice.committee().await.expect("a committee");
         assert_eq!(committee.epoch().0, epoch + 1);
         let members = self.operators.iter().filter(|operator| {
             committee.members().iter().any(|member| U256::from_be_slice(member.node_id.as_ref()) == operator.id)
         });
         let few = if with_quorum { usize::MAX } else { 5 };
         let reports = join_all(members.take(few).map(|member| member.control.report_synced(committee.epoch()))).await;
-        assert!(reports.into_iter().all(|report| report.unwrap()), "each reports once");
+        assert!(reports.into_iter().all(|report| report.expect("the chain answers")), "each reports once");
         if !with_quorum {
-            assert_eq!(self.alice.network().await.unwrap().phase, EpochPhase::Sync);
+            assert_eq!(self.alice.network().await.expect("the chain answers").phase, EpochPhase::Sync);
             self.pass(HOUR).await;
             self.keepers(epoch, EpochStep::SyncEnded).await;
         }
-        assert_eq!(self.alice.network().await.unwrap().phase, EpochPhase::Done);
+        assert_eq!(self.alice.network().await.expect("the chain answers").phase, EpochPhase::Done);
     }
 
     // Blobs
@@ -172,21 +172,21 @@ impl Setting {
         for (index, member) in loud.into_iter().chain(silent) {
             if !collector.is_complete() {
                 let secret = &self.secrets[&member.public_key.to_bytes()];
-                collector.add(index, statement.sign(secret)).unwrap();
+                collector.add(index, statement.sign(secret)).expect("a member of the committee");
             }
         }
-        collector.certificate().unwrap()
+        collector.certificate().expect("a quorum")
     }
 
     /// A certificate for the contracts, over any message.
     pub(super) async fn signed(&self, message: &[u8]) -> (Bytes, [B256; 8]) {
-        let committee = self.alice.committee().await.unwrap();
+        let committee = self.alice.committee().await.expect("a committee");
         let signers: Vec<_> = (0..committee.members().len()).collect();
         let keys: Vec<_> = committee
             .members()
             .iter()
             .map(|member| &self.secrets[&member.public_key.to_bytes()])
-            .map(|secret| blst::min_pk::SecretKey::from_bytes(&*secret.to_bytes()).unwrap())
+            .map(|secret| blst::min_pk::SecretKey::from_bytes(&*secret.to_bytes()).expect("a key"))
             .collect();
         let signature = signing::aggregate(&keys.iter().collect::<Vec<_>>(), message);
         (signing::bitmap(&signers), signing::g2(&signature))
@@ -204,10 +204,10 @@ impl Setting {
     /// Registers and certifies a blob of Alice; gives its place in the list.
     pub(super) async fn store(&mut self, epochs: u32, deletable: bool) -> usize {
         let blob = self.new_blob(epochs, deletable);
-        let registered = self.alice.register_blobs(&[blob]).await.unwrap().remove(0).object;
-        let committee = self.alice.committee().await.unwrap();
+        let registered = self.alice.register_blobs(&[blob]).await.expect("the chain answers").remove(0).object;
+        let committee = self.alice.committee().await.expect("a committee");
         let certificate = self.certificate(&committee, registered.blob_id, registered.persistence());
-        self.alice.certify_blob(registered.object_id, &certificate).await.unwrap();
+        self.alice.certify_blob(registered.object_id, &certificate).await.expect("the chain answers");
         let end = registered.end_epoch.0;
         self.blobs.push(Stored {
             id: registered.blob_id,
@@ -224,7 +224,7 @@ impl Setting {
     /// A node announces another key.
     pub(super) async fn rotate(&mut self, operator: usize, seed: &str) {
         let key = signing::secret_key(seed);
-        let secret = SecretKey::from_bytes(&key.to_bytes()).unwrap();
+        let secret = SecretKey::from_bytes(&key.to_bytes()).expect("a key");
         let Operator { id, signer, .. } = &self.operators[operator];
         let proof = self.possession(signer.address()).await.prove(&key);
         let nodes = self.nodes_as(signer);
@@ -246,13 +246,13 @@ impl Setting {
     pub(super) async fn vote_for(&self, operators: std::ops::Range<usize>, target: Address, data: &Bytes) {
         let epoch = self.epoch().await;
         let votes = self.operators[operators].iter().map(async |operator| {
-            let seat = self.committee.seatOf(epoch, operator.id).call().await.unwrap();
+            let seat = self.committee.seatOf(epoch, operator.id).call().await.expect("a view");
             if !seat.weight.is_zero() {
                 let governance = provider(&self.rpc_url, &operator.signer);
                 let governance = crate::contracts::bindings::Governance::new(*self.governance.address(), governance);
                 let vote = governance.vote(operator.id, target, data.clone());
                 // Once there is a quorum, the others come too late.
-                let _ = vote.gas(500_000).send().await.unwrap().get_receipt().await.unwrap();
+                let _ = vote.gas(500_000).send().await.expect("it is sent").get_receipt().await.expect("it is mined");
             }
         });
         join_all(votes).await;

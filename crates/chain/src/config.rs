@@ -52,6 +52,13 @@ pub struct ChainConfig {
     /// JSON-RPC endpoint: `http://`, `https://`, `ws://` or `wss://`. Over WebSocket new blocks are announced at once;
     /// over HTTP they are polled for.
     pub rpc_url: String,
+    /// More endpoints of the same chain. Where the first is down, overloaded, late, or serves another chain, the next one
+    /// is asked at once. Events are delivered only as far as a second endpoint has the same blocks and logs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rpc_urls: Vec<String>,
+    /// An endpoint that is more blocks than this behind the others is passed over until it has caught up.
+    #[serde(default = "default_lag_blocks_max")]
+    pub rpc_lag_blocks_max: u64,
     /// Connecting fails if the endpoint serves another chain. `None`: whatever it serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain_id: Option<u64>,
@@ -68,11 +75,34 @@ pub struct ChainConfig {
     pub contracts: ContractAddresses,
 }
 
+const fn default_lag_blocks_max() -> u64 {
+    8
+}
+
 impl ChainConfig {
-    /// A configuration that takes the endpoint's chain id, believes the latest block and chooses its own pace.
+    /// A configuration with one endpoint, that takes its chain id, believes the latest block and chooses its own pace.
     #[must_use]
     pub fn new(rpc_url: impl Into<String>, contracts: ContractAddresses) -> Self {
-        Self { rpc_url: rpc_url.into(), chain_id: None, contracts, confirmations: 0, poll_interval_ms: 0 }
+        Self {
+            rpc_url: rpc_url.into(),
+            rpc_urls: Vec::new(),
+            rpc_lag_blocks_max: default_lag_blocks_max(),
+            chain_id: None,
+            contracts,
+            confirmations: 0,
+            poll_interval_ms: 0,
+        }
+    }
+
+    /// All endpoints, the preferred one first, each once.
+    pub(crate) fn endpoints(&self) -> Vec<&str> {
+        let mut all = vec![self.rpc_url.as_str()];
+        for url in &self.rpc_urls {
+            if !all.contains(&url.as_str()) {
+                all.push(url);
+            }
+        }
+        all
     }
 
     pub(crate) fn poll_interval(&self, local: bool) -> Duration {
@@ -88,7 +118,8 @@ impl ChainConfig {
 impl std::fmt::Debug for ChainConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ChainConfig")
-            .field("rpc_url", &crate::rpc::origin_of(&self.rpc_url))
+            .field("endpoints", &self.endpoints().into_iter().map(crate::rpc::origin_of).collect::<Vec<_>>())
+            .field("rpc_lag_blocks_max", &self.rpc_lag_blocks_max)
             .field("chain_id", &self.chain_id)
             .field("contracts", &self.contracts)
             .field("confirmations", &self.confirmations)
@@ -120,7 +151,12 @@ mod tests {
             floe_token: Address::from_bytes([4; 20]),
             first_block: 7,
         };
-        let config = ChainConfig::new("https://user:pass@rpc.example/v3/SECRET", contracts);
+        let mut config = ChainConfig::new("https://user:pass@rpc.example/v3/SECRET", contracts);
+        let json = serde_json::to_string(&config).unwrap();
+        assert!(!json.contains("rpc_urls"), "{json}");
+        assert_eq!(serde_json::from_str::<ChainConfig>(&json).unwrap(), config);
+        config.rpc_urls = ["wss://other.example/SECRET", "https://user:pass@rpc.example/v3/SECRET"].map(String::from).into();
+        assert_eq!(config.endpoints(), [&config.rpc_url, &config.rpc_urls[0]]);
         let json = serde_json::to_string(&config).unwrap();
         assert!(json.contains("\"rpc_url\"") && json.contains("\"paymentToken\""), "{json}");
         assert_eq!(serde_json::from_str::<ChainConfig>(&json).unwrap(), config);

@@ -50,6 +50,21 @@ pub enum ChainError {
         /// The configured one.
         expected: u64,
     },
+    /// Two endpoints serve different histories. Nothing is delivered until they agree again.
+    #[error(
+        "the endpoints {endpoint_a} and {endpoint_b} disagree about block {block} ({detail}): one of them is wrong or on \
+         another fork; nothing is believed until they agree"
+    )]
+    EndpointsDisagree {
+        /// Scheme, host and port of the one.
+        endpoint_a: String,
+        /// Scheme, host and port of the other.
+        endpoint_b: String,
+        /// The block that was compared, or the last of those whose logs were.
+        block: u64,
+        /// What each says.
+        detail: String,
+    },
     /// There is no code at a contract's address.
     #[error("there is no {contract} contract at {address}: another chain, or a chain that was reset?")]
     NoContract {
@@ -161,6 +176,7 @@ impl ChainError {
             Self::BadAnswer { .. } => "CHAIN-BAD-ANSWER",
             Self::InvalidUrl { .. } => "CHAIN-INVALID-URL",
             Self::WrongChain { .. } => "CHAIN-WRONG-CHAIN",
+            Self::EndpointsDisagree { .. } => "CHAIN-ENDPOINTS-DISAGREE",
             Self::NoContract { .. } => "CHAIN-NO-CONTRACT",
             Self::Reverted { .. } => "CHAIN-REVERTED",
             Self::InsufficientFunds { .. } => "CHAIN-INSUFFICIENT-FUNDS",
@@ -189,6 +205,7 @@ impl ChainError {
                 | Self::Unconfirmed { .. }
                 | Self::Displaced { .. }
                 | Self::RelayUnreachable { .. }
+                | Self::EndpointsDisagree { .. }
         )
     }
 }

@@ -34,11 +34,16 @@
 //!   use the same account cost retries, not errors.
 //! - A transaction that reverts says the contract's error by name, with its arguments, and usually before it is sent.
 //! - An endpoint that is down is waited for: by calls for some seconds, by the event stream for as long as it takes.
+//! - With several endpoints, the next one is asked at once where one is down, overloaded, late, or serves another chain.
+//!   A transaction keeps its nonce and its bytes from endpoint to endpoint, so it happens once at most.
+//! - With several endpoints, events are delivered only as far as two of them have the same blocks and logs. Where they
+//!   do not, the stream says so ([`ChainError::EndpointsDisagree`]), delivers nothing, and goes on when they agree again.
 //!
 //! # Limits
 //!
-//! One endpoint is asked, and believed once it serves the right chain id: it can lie about everything else. Point it
-//! at a node that you trust.
+//! Calls are answered by one endpoint, which is believed once it serves the right chain id: it can lie about everything
+//! else. So can the only endpoint that is left when the others are down or far behind. Point them at nodes that you
+//! trust, best run by different people.
 
 mod address;
 mod bindings;
@@ -71,4 +76,5 @@ pub use model::{
     NodeDescription, NodeInfo, NodePool, Paid, Proposal, ProposalState, RegisterBlob, Registered, Renewed, Reserved,
     STORAGE_UNIT_BYTES, StakePosition, StakeState, Staked, StorageResource, Unstaked, Voted, Withdrawn,
 };
+pub use rpc::{EndpointState, EndpointStatus};
 pub use wallet::Wallet;

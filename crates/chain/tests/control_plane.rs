@@ -8,8 +8,11 @@ mod support;
 mod control_plane {
     mod batches;
     mod blobs;
+    mod disagreement;
+    mod endpoint;
     mod epochs;
     mod events;
+    mod failover;
     mod faults;
     mod funds;
     mod hostile;

@@ -177,8 +177,8 @@ struct Setup {
 
 impl Setup {
     async fn new(rpc_url: &str, wallet: &Wallet) -> Result<Self, ChainError> {
-        let rpc = Rpc::new(rpc_url)?;
-        let chain_id = rpc.chain_id().await?;
+        let rpc = Rpc::single(rpc_url)?;
+        let chain_id = rpc.expect_chain(None).await?;
         let poll = std::time::Duration::from_millis(if rpc.is_local() { 50 } else { 1000 });
         let sender = Sender::new(rpc.clone(), wallet.clone(), chain_id, 0, poll);
         Ok(Self { rpc, chain_id, sender })

@@ -24,9 +24,9 @@ use serde_json::json;
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::{
-    Address, Balances, BlobObject, ChainConfig, ChainError, ChainEvent, ControlPlane, DueRenewal, EpochStep,
-    EventCursor, EventStream, Extended, NetworkInfo, RegisterBlob, Registered, Renewed, StorageResource, TxHash,
-    Wallet, follow::Follow, rpc::Rpc, send::Sender,
+    Address, Balances, BlobObject, ChainConfig, ChainError, ChainEvent, ControlPlane, DueRenewal, EndpointStatus,
+    EpochStep, EventCursor, EventStream, Extended, NetworkInfo, RegisterBlob, Registered, Renewed, StorageResource,
+    TxHash, Wallet, follow::Follow, rpc::Rpc, send::Sender,
 };
 
 /// The contracts of a network, reached over JSON-RPC. Clones share the connection, the caches and the wallet.
@@ -67,7 +67,8 @@ struct Allowance {
 }
 
 impl EvmChain {
-    /// Connects, and makes sure that the endpoint serves the right chain and that the contracts are there.
+    /// Connects, and makes sure that the endpoint serves the right chain and that the contracts are there. Of several
+    /// endpoints one is enough; those that are down or serve another chain are passed over.
     ///
     /// Without a wallet the result can only read.
     ///
@@ -75,8 +76,11 @@ impl EvmChain {
     /// [`ChainError::Unreachable`] after some seconds without an answer, [`ChainError::WrongChain`],
     /// [`ChainError::NoContract`], [`ChainError::InvalidUrl`].
     pub async fn connect(config: ChainConfig, wallet: Option<Wallet>) -> Result<Self, ChainError> {
-        let rpc = Rpc::new(&config.rpc_url)?;
+        let rpc = Rpc::new(config.endpoints(), config.rpc_lag_blocks_max)?;
         let chain_id = rpc.expect_chain(config.chain_id).await?;
+        if rpc.is_several() {
+            rpc.compare_heads().await;
+        }
         let contracts = config.contracts;
         for (contract, address) in [
             ("Committee", contracts.committee),
@@ -115,6 +119,12 @@ impl EvmChain {
     #[must_use]
     pub fn config(&self) -> &ChainConfig {
         &self.inner.config
+    }
+
+    /// How each endpoint is doing, in the order of the configuration.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<EndpointStatus> {
+        self.inner.rpc.statuses()
     }
 }
 
@@ -232,8 +242,8 @@ impl ControlPlane for EvmChain {
     }
 
     async fn events(&self, after: EventCursor) -> Result<EventStream, ChainError> {
-        let Inner { rpc, config, chain_id, .. } = &*self.inner;
-        Ok(Follow::new(rpc.clone(), *chain_id, config).events(after))
+        let Inner { rpc, config, .. } = &*self.inner;
+        Ok(Follow::new(rpc.clone(), config).events(after))
     }
 
     fn signer_address(&self) -> Option<Address> {

@@ -7,34 +7,36 @@
 //! To find the common ancestor after a reorganisation, the hashes of the blocks that ended a step or had events are
 //! kept. The newest of them that is still part of the chain may lie before the true ancestor, but nothing was
 //! delivered in between, so for whoever reads the events it is the same place.
+//!
+//! All questions of a step go to one endpoint; where there are several, another one must agree with what it says before
+//! anything is delivered or taken back.
 
+mod agree;
 mod decode;
 mod history;
 mod wait;
 
 use std::{collections::VecDeque, time::Duration};
 
-use alloy::{
-    primitives::{B256, U64},
-    rpc::{json_rpc::RpcRecv, types::Log},
-};
+use alloy::{primitives::B256, rpc::types::Log};
 use futures::stream;
-use serde_json::{Value, json};
+use serde_json::json;
 
 pub(crate) use self::decode::{certified_topics, decode, transfer_topic};
 use self::{
+    agree::{Agreed, Doubt},
     decode::decode_logs,
     history::History,
     wait::{Announced, Waiter},
 };
 use crate::{
     ChainConfig, ChainError, ContractAddresses, EventCursor, EventItem, EventStream,
-    rpc::{Backoff, Failure, Header, Rpc, block_tag, retry},
+    rpc::{Backoff, Endpoint, Failure, Header, Request, Rpc, block_tag, retry},
 };
 
 /// Most blocks whose logs are asked for at once; halved as long as the endpoint finds it too many.
 const RANGE_BLOCKS_MAX: u64 = 2_000;
-/// How long a request is repeated before the step it belongs to is given up and begun again.
+/// How long a request is repeated before the step it belongs to is given up and begun again, where there is one endpoint.
 const STEP_PATIENCE: Duration = Duration::from_secs(2);
 /// How far to go back when none of the known blocks is part of the chain any more.
 const BLIND_ROLLBACK_BLOCKS: u64 = 256;
@@ -42,16 +44,15 @@ const BLIND_ROLLBACK_BLOCKS: u64 = 256;
 /// What to follow.
 pub(crate) struct Follow {
     pub(crate) rpc: Rpc,
-    pub(crate) chain_id: u64,
     pub(crate) contracts: ContractAddresses,
     pub(crate) confirmations: u64,
     pub(crate) poll: Duration,
 }
 
 impl Follow {
-    pub(crate) fn new(rpc: Rpc, chain_id: u64, config: &ChainConfig) -> Self {
+    pub(crate) fn new(rpc: Rpc, config: &ChainConfig) -> Self {
         let poll = config.poll_interval(rpc.is_local());
-        Self { chain_id, contracts: config.contracts, confirmations: config.confirmations, poll, rpc }
+        Self { contracts: config.contracts, confirmations: config.confirmations, poll, rpc }
     }
 
     pub(crate) fn events(self, after: EventCursor) -> EventStream {
@@ -83,6 +84,9 @@ enum Step {
 
 struct Follower {
     follow: Follow,
+    /// Who is asked in this step.
+    source: Option<Endpoint>,
+    doubt: Doubt,
     /// Everything up to here was put into `ready`.
     position: EventCursor,
     history: History,
@@ -94,20 +98,23 @@ struct Follower {
     heads: VecDeque<Announced>,
     /// The position is the block that was announced last, so there is nothing to look for.
     at_announced: bool,
-    /// The endpoint was away: it may be another one now.
-    suspicious: bool,
+    /// Steps in a row that failed.
+    failed_steps: usize,
     ended: bool,
 }
 
 impl Follower {
     fn new(follow: Follow, after: EventCursor) -> Self {
         let waiter = Waiter::new(follow.rpc.clone(), follow.poll);
+        let doubt = Doubt::new(follow.rpc.clone(), follow.poll);
         let mut history = History::default();
         if after.has_hash() {
             history.push(after.block, B256::from(after.block_hash));
         }
         Self {
             follow,
+            source: None,
+            doubt,
             position: after,
             history,
             ready: VecDeque::new(),
@@ -116,7 +123,7 @@ impl Follower {
             waiter,
             heads: VecDeque::new(),
             at_announced: false,
-            suspicious: false,
+            failed_steps: 0,
             ended: false,
         }
     }
@@ -150,11 +157,18 @@ impl Follower {
                     backoff.wait().await;
                 }
                 Err(error) if may_pass(&error) => {
-                    if !self.suspicious {
+                    // Another endpoint is asked at once.
+                    self.failed_steps += 1;
+                    if self.failed_steps == self.follow.rpc.count() {
                         tracing::warn!(%error, "no events for now: waiting for the chain");
                     }
-                    self.suspicious = true;
-                    backoff.wait().await;
+                    if self.failed_steps >= self.follow.rpc.count() {
+                        backoff.wait().await;
+                    }
+                }
+                Err(error @ ChainError::EndpointsDisagree { .. }) => {
+                    tracing::error!(%error, code = error.code(), "no events until the endpoints agree");
+                    return Some(Err(error));
                 }
                 Err(error) => {
                     self.ended = true;
@@ -177,7 +191,7 @@ impl Follower {
         let follows = self.position == here
             && head.number == self.position.block + 1
             && head.parent_hash == B256::from(self.position.block_hash);
-        if self.follow.confirmations > 0 || self.suspicious || !follows {
+        if self.follow.confirmations > 0 || self.failed_steps > 0 || !follows || self.follow.rpc.is_several() {
             self.heads.clear();
             return self.step().await;
         }
@@ -202,10 +216,18 @@ impl Follower {
     }
 
     async fn step(&mut self) -> Result<Step, ChainError> {
-        if self.suspicious {
-            self.expect_same_chain().await?;
-            tracing::info!("the chain answers again");
-            self.suspicious = false;
+        let rpc = &self.follow.rpc;
+        let source = rpc.source().await.map_err(|failure| rpc.error("eth_chainId", failure))?;
+        self.source = Some(source.clone());
+        if self.failed_steps > 0 {
+            // It was away, and may be another one now.
+            if !self.is_same_chain().await? {
+                return Ok(Step::Unsettled("an endpoint serves another chain"));
+            }
+            if self.failed_steps >= self.follow.rpc.count() {
+                tracing::info!("the chain answers again");
+            }
+            self.failed_steps = 0;
         }
         let Some(latest) = self.header("latest".to_owned()).await? else {
             return Ok(Step::Unsettled("no latest block"));
@@ -217,14 +239,20 @@ impl Follower {
         let Some(target) = target else {
             return Ok(Step::Unsettled("a block below the latest is missing"));
         };
+        let (target, second) = match self.doubt.compare(&source, target).await? {
+            Agreed::UpTo(target, second) => (target, second),
+            Agreed::NotYet(why) => return Ok(Step::Unsettled(why)),
+        };
         if let Some(step) = self.check_history(&target).await? {
+            self.doubt.settle();
             return Ok(step);
         }
         let from = self.next_block();
         if from > target.number {
+            self.doubt.settle();
             return Ok(Step::AtHead);
         }
-        self.fetch(from, target).await
+        self.fetch(from, target, second).await
     }
 
     /// The first block with events that were not delivered.
@@ -262,7 +290,9 @@ impl Follower {
     /// finds it.
     async fn roll_back(&mut self, target: &Header) -> Result<Step, ChainError> {
         // Another chain has another history too, but that is no reorganisation.
-        self.expect_same_chain().await?;
+        if !self.is_same_chain().await? {
+            return Ok(Step::Unsettled("an endpoint serves another chain"));
+        }
         let (mut good, mut bad) = (0, self.history.len_up_to(target.number));
         while good < bad {
             let middle = good + (bad - good) / 2;
@@ -311,7 +341,7 @@ impl Follower {
         Ok(hash.map_or_else(EventCursor::default, |hash| EventCursor::end_of(block, hash.0)))
     }
 
-    async fn fetch(&mut self, from: u64, target: Header) -> Result<Step, ChainError> {
+    async fn fetch(&mut self, from: u64, target: Header, second: Option<Endpoint>) -> Result<Step, ChainError> {
         let to = target.number.min(from.saturating_add(self.range - 1));
         let end = if to == target.number { Some(target) } else { self.header(block_tag(to)).await? };
         let Some(end) = end else {
@@ -323,30 +353,43 @@ impl Follower {
         } else {
             (to, end.hash)
         };
-        let (logs, ends) = match self.logs_and_headers(from, to, [anchor.0, to]).await {
-            Ok(answer) => answer,
-            Err(failure) if failure.is_transient() => return Err(self.follow.rpc.error("eth_getLogs", failure)),
-            Err(Failure::Refused(payload)) if to > from => {
-                self.range = (self.range / 2).min(to - from).max(1);
-                tracing::debug!(range = self.range, message = %payload.message, "asking for fewer blocks at once");
-                return Ok(Step::Unsettled("the endpoint refused the range"));
+        let mut logs = Vec::with_capacity(2);
+        for endpoint in self.source.clone().into_iter().chain(second.clone()) {
+            let (found, ends) = match self.logs_and_headers(&endpoint, from, to, [anchor.0, to]).await {
+                Ok(answer) => answer,
+                Err(failure) if failure.is_transient() => return Err(self.follow.rpc.error("eth_getLogs", failure)),
+                Err(Failure::Refused(payload)) if to > from => {
+                    self.range = (self.range / 2).min(to - from).max(1);
+                    tracing::debug!(range = self.range, message = %payload.message, "asking for fewer blocks at once");
+                    return Ok(Step::Unsettled("the endpoint refused the range"));
+                }
+                Err(failure) => return Err(self.follow.rpc.error("eth_getLogs", failure)),
+            };
+            if ends != [Some(anchor.1), Some(end.hash)] {
+                return Ok(Step::Unsettled("history changed while it was read"));
             }
-            Err(failure) => return Err(self.follow.rpc.error("eth_getLogs", failure)),
-        };
-        if ends != [Some(anchor.1), Some(end.hash)] {
-            return Ok(Step::Unsettled("history changed while it was read"));
+            logs.push(found);
+        }
+        if let ([ours, theirs], Some(source), Some(second)) = (&logs[..], &self.source, &second)
+            && let Some(why) = self.doubt.compare_logs([source, second], [ours, theirs], to)?
+        {
+            return Ok(Step::Unsettled(why));
         }
         let anchors = [anchor, (to, end.hash)];
+        let logs = logs.into_iter().next().unwrap_or_default();
         let Some(events) = decode_logs(logs, &self.follow.contracts, from..=to, &anchors)? else {
             return Ok(Step::Unsettled("logs of several histories"));
         };
+        self.doubt.settle();
         self.deliver(events, EventCursor::end_of(to, end.hash.0));
         self.range = (self.range * 2).min(RANGE_BLOCKS_MAX);
         Ok(Step::Moved)
     }
 
+    /// Logs of a range of blocks in their order, and the hashes of two blocks at the same moment.
     async fn logs_and_headers(
         &self,
+        endpoint: &Endpoint,
         from: u64,
         to: u64,
         blocks: [u64; 2],
@@ -359,10 +402,12 @@ impl Follower {
         let headers = blocks.map(|block| ("eth_getBlockByNumber", json!([block_tag(block), false])));
         let batch = || {
             let logs = ("eth_getLogs", filter.clone());
-            self.follow.rpc.once_batch::<Vec<Log>, Option<Header>, 2>(logs, headers.clone())
+            self.follow.rpc.once_batch_at::<Vec<Log>, Option<Header>>(endpoint, logs, headers.to_vec())
         };
-        let (logs, headers) = retry(STEP_PATIENCE, batch).await?;
-        Ok((logs, headers.map(|header| header.map(|header| header.hash))))
+        let (mut logs, headers) = retry(self.patience(), batch).await?;
+        logs.sort_by_key(|log| (log.block_number, log.log_index));
+        let mut hashes = headers.into_iter().map(|header| header.map(|header| header.hash));
+        Ok((logs, [hashes.next().flatten(), hashes.next().flatten()]))
     }
 
     fn deliver(&mut self, events: Vec<crate::ChainEvent>, end: EventCursor) {
@@ -379,18 +424,30 @@ impl Follower {
     }
 
     async fn header(&self, tag: String) -> Result<Option<Header>, ChainError> {
-        self.ask("eth_getBlockByNumber", json!([tag, false])).await
-    }
-
-    async fn expect_same_chain(&self) -> Result<(), ChainError> {
-        let got = self.ask::<U64>("eth_chainId", json!([])).await?.to::<u64>();
-        let expected = self.follow.chain_id;
-        if got == expected { Ok(()) } else { Err(ChainError::WrongChain { got, expected }) }
-    }
-
-    async fn ask<R: RpcRecv>(&self, method: &'static str, params: Value) -> Result<R, ChainError> {
+        let request: Request = ("eth_getBlockByNumber", json!([tag, false]));
         let rpc = &self.follow.rpc;
-        let answer = retry(STEP_PATIENCE, || rpc.once(method, params.clone())).await;
-        answer.map_err(|failure| rpc.error(method, failure))
+        let ask = || async {
+            match &self.source {
+                Some(source) => rpc.once_at(source, request.clone()).await,
+                None => rpc.once(request.0, request.1.clone()).await,
+            }
+        };
+        retry(self.patience(), ask).await.map_err(|failure| rpc.error(request.0, failure))
+    }
+
+    /// Whether the endpoint still serves the right chain. The only one must.
+    async fn is_same_chain(&self) -> Result<bool, ChainError> {
+        let rpc = &self.follow.rpc;
+        let Some(source) = &self.source else { return Ok(true) };
+        match retry(self.patience(), || rpc.verify_again(source)).await {
+            Ok(()) => Ok(true),
+            Err(Failure::WrongChain { .. }) if rpc.is_several() => Ok(false),
+            Err(failure) => Err(rpc.error("eth_chainId", failure)),
+        }
+    }
+
+    /// How long to insist on an answer of the same endpoint.
+    fn patience(&self) -> Duration {
+        if self.follow.rpc.is_several() { Duration::ZERO } else { STEP_PATIENCE }
     }
 }

@@ -7,11 +7,12 @@ use alloy::{
     primitives::B256,
     providers::{Provider as _, RootProvider},
     pubsub::Subscription,
+    rpc::client::RpcClient,
 };
 use serde::Deserialize;
 use tokio::sync::broadcast::error::TryRecvError;
 
-use crate::rpc::{Rpc, quantity};
+use crate::rpc::{Failure, Rpc, quantity};
 
 /// The shortest pause is this part of the longest.
 const QUICK_PART: u32 = 8;
@@ -49,13 +50,10 @@ impl Waiter {
     /// Waits until it is time to look again. Gives the blocks that were announced meanwhile, if all of them are known.
     pub(super) async fn wait(&mut self) -> VecDeque<Announced> {
         let mut announced = VecDeque::new();
-        if !self.rpc.announces() {
-            tokio::time::sleep(self.pause).await;
-            self.pause = (self.pause * 3 / 2).min(self.longest);
-            return announced;
-        }
         if self.heads.is_none() {
-            self.heads = self.subscribe().await;
+            if let Some(client) = self.rpc.announcer().await {
+                self.heads = subscribe(client).await;
+            }
             // Blocks before the subscription were not announced: look once more before trusting it.
             tokio::time::sleep(self.pause).await;
             self.pause = (self.pause * 3 / 2).min(self.longest);
@@ -80,17 +78,17 @@ impl Waiter {
         }
         announced
     }
+}
 
-    async fn subscribe(&self) -> Option<(Subscription<Announced>, RootProvider)> {
-        let provider = RootProvider::new(self.rpc.client().await.ok()?);
-        let subscribing = async { provider.subscribe::<_, Announced>(("newHeads",)).await };
-        match tokio::time::timeout(ANNOUNCED_PAUSE, subscribing).await {
-            Ok(Ok(heads)) => Some((heads, provider)),
-            Ok(Err(error)) => {
-                tracing::debug!(%error, "the endpoint does not announce blocks");
-                None
-            }
-            Err(_) => None,
+async fn subscribe(client: Result<RpcClient, Failure>) -> Option<(Subscription<Announced>, RootProvider)> {
+    let provider = RootProvider::new(client.ok()?);
+    let subscribing = async { provider.subscribe::<_, Announced>(("newHeads",)).await };
+    match tokio::time::timeout(ANNOUNCED_PAUSE, subscribing).await {
+        Ok(Ok(heads)) => Some((heads, provider)),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "the endpoint does not announce blocks");
+            None
         }
+        Err(_) => None,
     }
 }

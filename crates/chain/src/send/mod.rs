@@ -205,11 +205,6 @@ impl Sender {
         self.wallet.sign(hash)
     }
 
-    async fn is_known(&self, hash: B256) -> bool {
-        let found = self.rpc.patiently::<Option<Value>>("eth_getTransactionByHash", json!([hash])).await;
-        matches!(found, Ok(Some(_)))
-    }
-
     async fn transaction_count(&self, block: &str) -> Result<u64, ChainError> {
         let params = json!([self.address().evm(), block]);
         self.rpc.get::<U64>("eth_getTransactionCount", params).await.map(|count| count.to())

@@ -10,16 +10,20 @@ use std::{
 };
 
 use alloy::primitives::B256;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{Call, Sender, Signed, answer, answer::Answer, fees::Fees};
 use crate::{
     ChainError,
-    rpc::{Backoff, Failure, PATIENCE},
+    rpc::{Backoff, Endpoint, Failure, PATIENCE, retry},
     wallet::{Order, UnderWay},
 };
 
+/// How a transaction is handed over.
+pub(super) const SEND_RAW: &str = "eth_sendRawTransaction";
+/// How long an endpoint is asked whether it has a transaction, before that is thought possible.
+const KNOWN_PATIENCE: Duration = Duration::from_secs(5);
 /// Rounds of finding a free nonce before giving up; each loss means that another program won one.
 const NONCE_ROUNDS_MAX: u32 = 64;
 /// Transactions handed over in one message at most.
@@ -74,6 +78,13 @@ impl Outbox {
     }
 }
 
+fn answer_of(failure: &Failure) -> Answer {
+    match failure {
+        Failure::Refused(payload) => answer::of(&payload.message),
+        _ => Answer::Other,
+    }
+}
+
 impl Sender {
     /// Takes the next nonce and hands the transaction to the endpoint, together with others that wait for it.
     pub(super) async fn submit(self: &Arc<Self>, call: &Call, gas: u64) -> Outcome {
@@ -85,7 +96,7 @@ impl Sender {
         let sender = self.clone();
         tokio::spawn(async move { sender.empty_outbox().await });
         handed_over.await.unwrap_or_else(|_| {
-            let (method, detail) = ("eth_sendRawTransaction", "the task that sends was ended".to_owned());
+            let (method, detail) = (SEND_RAW, "the task that sends was ended".to_owned());
             Err(self.rpc.error(method, Failure::Transport(detail)))
         })
     }
@@ -129,13 +140,17 @@ impl Sender {
             numbered.map(|(nonce, letter)| self.sign(&letter.call, nonce, letter.gas, letter.fees)).collect();
         let Ok(signed) = signed else { return (letters, None) };
         let raw: Vec<_> = signed.iter().map(|signed| json!([signed.raw])).collect();
-        let answers = match self.rpc.once_each::<B256>("eth_sendRawTransaction", &raw).await {
+        let Ok(endpoint) = self.rpc.source().await else { return (letters, None) };
+        let answers = match self.rpc.once_each_at::<B256>(&endpoint, SEND_RAW, &raw).await {
             Ok(answers) => answers,
             Err(failure) => {
                 tracing::debug!(count = letters.len(), ?failure, "transactions not taken together");
                 raw.iter().map(|_| Err(Failure::Transport(String::new()))).collect()
             }
         };
+        // No other than those that were taken: what is refused here may be sent again with another nonce.
+        let taken = raw.into_iter().zip(&answers).filter(|(_, answer)| answer.is_ok()).map(|(raw, _)| raw);
+        self.spread(Some(&endpoint), taken.collect());
         let deadline = Instant::now() + PATIENCE;
         let (mut left, mut last_taken) = (Vec::new(), None);
         for ((letter, signed), outcome) in letters.into_iter().zip(signed).zip(answers) {
@@ -150,6 +165,10 @@ impl Sender {
                     order.expect_next(signed.nonce.saturating_add(1));
                     last_taken = Some(signed.nonce);
                     let _ = letter.done.send(Ok((signed, order.begin())));
+                }
+                // It may be there: sent with another nonce, it could happen twice.
+                Err(failure) if failure.is_transient() => {
+                    let _ = letter.done.send(Err(self.rpc.error(SEND_RAW, failure)));
                 }
                 Err(failure) => {
                     tracing::debug!(nonce = signed.nonce, ?failure, "transaction not taken");
@@ -182,10 +201,7 @@ impl Sender {
                     return Ok((signed, order.begin()));
                 }
                 Err(failure) => {
-                    let answer = match &failure {
-                        Failure::Refused(payload) => answer::of(&payload.message),
-                        _ => Answer::Other,
-                    };
+                    let answer = answer_of(&failure);
                     tracing::debug!(nonce, ?answer, ?failure, "transaction not taken");
                     match answer {
                         Answer::NonceTaken => at_least = nonce.saturating_add(1),
@@ -197,42 +213,84 @@ impl Sender {
                         Answer::FeeTooLow => fees = self.fees.raised(&self.rpc, fees).await?,
                         Answer::Known | Answer::InsufficientFunds | Answer::Other => {
                             let gas_cost = fees.max_cost(gas);
-                            return Err(self.refusal("eth_sendRawTransaction", failure, call, gas_cost).await);
+                            return Err(self.refusal(SEND_RAW, failure, call, gas_cost).await);
                         }
                     }
                 }
             }
         }
         Err(ChainError::Rpc {
-            method: "eth_sendRawTransaction",
+            method: SEND_RAW,
             rpc_code: 0,
             message: format!("no free nonce found in {NONCE_ROUNDS_MAX} tries"),
         })
     }
 
-    /// Hands over one signed transaction. It has the same hash every time, so asking again is harmless.
+    /// Hands over one signed transaction. It has the same hash every time and everywhere, so asking again is harmless,
+    /// also another endpoint. Once one of them may have it, what another one says against it proves nothing.
     async fn broadcast(&self, signed: &Signed, deadline: Instant, mut may_be_there: bool) -> Result<(), Failure> {
         let mut pause = Backoff::default();
         loop {
-            let outcome = self.rpc.once::<B256>("eth_sendRawTransaction", json!([signed.raw])).await;
-            let failure = match outcome {
-                Ok(_) => return Ok(()),
-                Err(failure) => failure,
-            };
-            match &failure {
-                Failure::Refused(payload) => match answer::of(&payload.message) {
-                    Answer::Known => return Ok(()),
-                    Answer::NonceTaken if may_be_there && self.is_known(signed.hash).await => return Ok(()),
-                    _ if !failure.is_transient() => return Err(failure),
-                    _ => {}
-                },
-                Failure::Transport(_) => may_be_there = true,
-                Failure::Unreadable(_) => return Err(failure),
+            let mut failure = None;
+            for endpoint in self.rpc.in_turn() {
+                let request = (SEND_RAW, json!([signed.raw]));
+                let refused = match self.rpc.once_at::<B256>(&endpoint, request).await {
+                    Ok(_) => {
+                        self.spread(Some(&endpoint), vec![json!([signed.raw])]);
+                        return Ok(());
+                    }
+                    Err(refused) => refused,
+                };
+                if refused.is_of_the_endpoint() {
+                    may_be_there |= matches!(refused, Failure::Transport(_));
+                    if failure.as_ref().is_none_or(|failure: &Failure| !failure.is_transient()) {
+                        failure = Some(refused);
+                    }
+                    continue;
+                }
+                return match answer_of(&refused) {
+                    Answer::Known => Ok(()),
+                    // Another number would be a second transaction. Whoever follows this one sees what became of it.
+                    Answer::NonceTaken | Answer::NonceTooHigh | Answer::FeeTooLow if may_be_there => Ok(()),
+                    _ if may_be_there && self.may_be_known(signed.hash).await => Ok(()),
+                    _ => Err(refused),
+                };
             }
-            if Instant::now() >= deadline {
+            let failure = failure.unwrap_or_else(|| Failure::Transport("no endpoint".to_owned()));
+            if !failure.is_transient() || Instant::now() >= deadline {
                 return Err(failure);
             }
             pause.wait().await;
         }
+    }
+
+    /// Gives the same bytes to the other endpoints as well: one of them may be the last to remain. Nobody waits for it.
+    pub(super) fn spread(&self, taken_by: Option<&Endpoint>, raw: Vec<Value>) {
+        if !self.rpc.is_several() || raw.is_empty() {
+            return;
+        }
+        for endpoint in self.rpc.all_usable() {
+            if taken_by.is_some_and(|by| endpoint.is(by)) {
+                continue;
+            }
+            let (rpc, raw) = (self.rpc.clone(), raw.clone());
+            tokio::spawn(async move {
+                let sent = rpc.once_each_at::<B256>(&endpoint, SEND_RAW, &raw).await;
+                // Mostly "already known": endpoints tell each other.
+                tracing::trace!(endpoint = endpoint.origin(), ?sent, "transactions spread");
+            });
+        }
+    }
+
+    /// Whether a transaction that may have been handed over is anywhere: an endpoint has it, or does not answer.
+    async fn may_be_known(&self, hash: B256) -> bool {
+        for endpoint in self.rpc.all() {
+            let request = ("eth_getTransactionByHash", json!([hash]));
+            let ask = || self.rpc.once_at::<Option<Value>>(&endpoint, request.clone());
+            if !matches!(retry(KNOWN_PATIENCE, ask).await, Ok(None)) {
+                return true;
+            }
+        }
+        false
     }
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use alloy::primitives::{B256, Bytes, U64};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Call, Mined, OUT_OF_GAS, Sender, Signed};
+use super::{Call, Mined, OUT_OF_GAS, Sender, Signed, outbox::SEND_RAW};
 use crate::{
     ChainError, TxHash,
-    rpc::{Receipt, block_tag},
+    rpc::{PATIENCE, Receipt, Request, block_tag, retry},
 };
 
 /// First pause between two looks for the receipt; it grows to the poll interval.
@@ -41,9 +41,9 @@ impl Sender {
         loop {
             let mut in_block = false;
             for version in versions.iter().rev() {
-                if let Some(receipt) = self.receipt(version.hash).await? {
+                if let Some((receipt, deep_enough)) = self.receipt(version.hash).await? {
                     in_block = true;
-                    if self.is_deep_enough(&receipt).await? {
+                    if deep_enough {
                         return self.finish(call, version, receipt).await;
                     }
                     break;
@@ -56,14 +56,14 @@ impl Sender {
             if !in_block && cared.elapsed() > care_interval {
                 cared = Instant::now();
                 let nonce = versions.last().map_or(0, |v| v.nonce);
-                match self.transaction_count("latest").await {
-                    Ok(count) if count > nonce => {
+                match self.is_displaced(nonce, &versions).await {
+                    Ok(true) => {
                         displaced += 1;
                         if displaced >= DISPLACED_LOOKS {
                             return Err(ChainError::Displaced { tx, nonce });
                         }
                     }
-                    Ok(_) => {
+                    Ok(false) => {
                         displaced = 0;
                         if self.has_gap_before(nonce).await {
                             gap += 1;
@@ -99,11 +99,40 @@ impl Sender {
             );
             versions.push(better);
         }
-        if let Some(last) = versions.last()
-            && let Err(failure) = self.rpc.once::<B256>("eth_sendRawTransaction", json!([last.raw])).await
+        let Some(last) = versions.last() else { return };
+        self.spread(None, vec![json!([last.raw])]);
+        if !self.rpc.is_several()
+            && let Err(failure) = self.rpc.once::<B256>(SEND_RAW, json!([last.raw])).await
         {
             // Mostly "already known". What matters is whether a receipt comes.
             tracing::debug!(nonce = last.nonce, ?failure, "handed over again");
+        }
+    }
+
+    /// Whether another transaction took the nonce. Each endpoint must say so that can be asked, and by one answer: the
+    /// nonce is used, and none of these transactions is in a block. An endpoint that is behind the one that has the
+    /// receipt then does not look like a loss.
+    async fn is_displaced(&self, nonce: u64, versions: &[Signed]) -> Result<bool, ChainError> {
+        let method = "eth_getTransactionCount";
+        let count = (method, json!([self.address().evm(), "latest"]));
+        let receipts: Vec<_> = versions.iter().map(|version| receipt_request(version.hash)).collect();
+        let mut answers = 0;
+        let mut silent = None;
+        for endpoint in self.rpc.all() {
+            let answer = self.rpc.once_batch_at::<U64, Option<Receipt>>(&endpoint, count.clone(), receipts.clone());
+            match answer.await {
+                Ok((count, receipts)) => {
+                    answers += 1;
+                    if count.to::<u64>() <= nonce || receipts.iter().any(Option::is_some) {
+                        return Ok(false);
+                    }
+                }
+                Err(failure) => silent = Some(failure),
+            }
+        }
+        match silent {
+            Some(failure) if answers == 0 => Err(self.rpc.error(method, failure)),
+            _ => Ok(true),
         }
     }
 
@@ -121,28 +150,35 @@ impl Sender {
             && let Ok(filler) = self.sign(&nothing, missing, GAS_OF_NOTHING, fees)
         {
             tracing::warn!(nonce = missing, "an earlier transaction is gone: filling its place");
-            let sent = self.rpc.once::<B256>("eth_sendRawTransaction", json!([filler.raw])).await;
+            let sent = self.rpc.once::<B256>(SEND_RAW, json!([filler.raw])).await;
             tracing::debug!(?sent, "filler handed over");
         }
     }
 
-    /// `None` also while the endpoint does not answer: the transaction is on its way, so that is waited out.
-    async fn receipt(&self, hash: B256) -> Result<Option<Receipt>, ChainError> {
-        match self.rpc.get("eth_getTransactionReceipt", json!([hash])).await {
+    /// The receipt, and whether enough blocks follow. `None` also while no endpoint answers: the transaction is on its
+    /// way, so that is waited out.
+    async fn receipt(&self, hash: B256) -> Result<Option<(Receipt, bool)>, ChainError> {
+        let (method, params) = receipt_request(hash);
+        let found = if self.confirmations == 0 {
+            self.rpc.get::<Option<Receipt>>(method, params).await.map(|receipt| receipt.map(|receipt| (receipt, true)))
+        } else {
+            self.deep_receipt(method, params).await
+        };
+        match found {
             Err(ChainError::Unreachable { .. }) => Ok(None),
             outcome => outcome,
         }
     }
 
-    async fn is_deep_enough(&self, receipt: &Receipt) -> Result<bool, ChainError> {
-        if self.confirmations == 0 {
-            return Ok(true);
-        }
-        match self.rpc.get::<U64>("eth_blockNumber", json!([])).await {
-            Ok(head) => Ok(head.to::<u64>() >= receipt.block_number.saturating_add(self.confirmations)),
-            Err(ChainError::Unreachable { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
+    /// The receipt and the latest block of the same endpoint: those of two may belong to two histories.
+    async fn deep_receipt(&self, method: &'static str, params: Value) -> Result<Option<(Receipt, bool)>, ChainError> {
+        let head = ("eth_blockNumber", json!([]));
+        let both = || self.rpc.once_batch::<U64, Option<Receipt>>(&head, &[(method, params.clone())]);
+        let (head, found) = retry(PATIENCE, both).await.map_err(|failure| self.rpc.error(method, failure))?;
+        Ok(found.into_iter().next().flatten().map(|receipt| {
+            let deep_enough = head.to::<u64>() >= receipt.block_number.saturating_add(self.confirmations);
+            (receipt, deep_enough)
+        }))
     }
 
     async fn finish(&self, call: &Call, version: &Signed, receipt: Receipt) -> Result<Mined, ChainError> {
@@ -166,6 +202,10 @@ impl Sender {
         }
         Err(ChainError::Reverted { name: "Unknown".to_owned(), detail: format!("transaction {tx} failed") })
     }
+}
+
+fn receipt_request(hash: B256) -> Request {
+    ("eth_getTransactionReceipt", json!([hash]))
 }
 
 fn tx_hash(hash: B256) -> TxHash {

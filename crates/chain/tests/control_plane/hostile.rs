@@ -60,6 +60,11 @@ async fn answer(socket: TcpStream, target: String, number: u64) -> Option<()> {
         // It was done, but nobody hears of it.
         return None;
     }
+    send(&mut socket, status, &body).await
+}
+
+/// An answer, after which the connection is closed.
+pub(super) async fn send(socket: &mut BufReader<TcpStream>, status: &str, body: &Value) -> Option<()> {
     let body = body.to_string();
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
@@ -69,7 +74,7 @@ async fn answer(socket: TcpStream, target: String, number: u64) -> Option<()> {
     socket.shutdown().await.ok()
 }
 
-async fn read_request(socket: &mut BufReader<TcpStream>) -> Option<Value> {
+pub(super) async fn read_request(socket: &mut BufReader<TcpStream>) -> Option<Value> {
     let mut length = 0;
     loop {
         let mut line = String::new();

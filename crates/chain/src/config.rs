@@ -57,7 +57,7 @@ pub struct ChainConfig {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rpc_urls: Vec<String>,
     /// An endpoint that is more blocks than this behind the others is passed over until it has caught up.
-    #[serde(default = "default_lag_blocks_max")]
+    #[serde(default = "default_lag_blocks_max", skip_serializing_if = "is_default_lag")]
     pub rpc_lag_blocks_max: u64,
     /// Connecting fails if the endpoint serves another chain. `None`: whatever it serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,6 +77,11 @@ pub struct ChainConfig {
 
 const fn default_lag_blocks_max() -> u64 {
     8
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_default_lag(blocks: &u64) -> bool {
+    *blocks == default_lag_blocks_max()
 }
 
 impl ChainConfig {
@@ -155,7 +160,8 @@ mod tests {
         let json = serde_json::to_string(&config).unwrap();
         assert!(!json.contains("rpc_urls"), "{json}");
         assert_eq!(serde_json::from_str::<ChainConfig>(&json).unwrap(), config);
-        config.rpc_urls = ["wss://other.example/SECRET", "https://user:pass@rpc.example/v3/SECRET"].map(String::from).into();
+        config.rpc_urls =
+            ["wss://other.example/SECRET", "https://user:pass@rpc.example/v3/SECRET"].map(String::from).into();
         assert_eq!(config.endpoints(), [&config.rpc_url, &config.rpc_urls[0]]);
         let json = serde_json::to_string(&config).unwrap();
         assert!(json.contains("\"rpc_url\"") && json.contains("\"paymentToken\""), "{json}");

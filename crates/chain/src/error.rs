@@ -134,6 +134,21 @@ pub enum ChainError {
         /// Its permission bits.
         mode: u32,
     },
+    /// The key file is a keystore, whose password nobody gave.
+    #[error("{path} is a keystore: its password is needed")]
+    PasswordNeeded {
+        /// The file.
+        path: String,
+    },
+    /// The password does not open the keystore.
+    #[error("the password does not open the keystore")]
+    WrongPassword,
+    /// The keystore is not of the form that is known, or cannot be made.
+    #[error("not a usable keystore (version 3): {detail}")]
+    BadKeystore {
+        /// What is wrong with it.
+        detail: String,
+    },
     /// The committee on chain breaks a rule of the protocol.
     #[error("the committee on chain is not valid: {detail}")]
     BadCommittee {
@@ -186,6 +201,9 @@ impl ChainError {
             Self::InvalidKey => "CHAIN-INVALID-KEY",
             Self::KeyFile { .. } => "CHAIN-KEY-FILE",
             Self::InsecureKeyFile { .. } => "CHAIN-INSECURE-KEY-FILE",
+            Self::PasswordNeeded { .. } => "CHAIN-PASSWORD-NEEDED",
+            Self::WrongPassword => "CHAIN-WRONG-PASSWORD",
+            Self::BadKeystore { .. } => "CHAIN-BAD-KEYSTORE",
             Self::BadCommittee { .. } => "CHAIN-BAD-COMMITTEE",
             Self::Relay { .. } => "CHAIN-RELAY-REFUSED",
             Self::RelayUnreachable { .. } => "CHAIN-RELAY-UNREACHABLE",

@@ -8,6 +8,7 @@ mod support;
 mod control_plane {
     mod batches;
     mod blobs;
+    mod deployment;
     mod disagreement;
     mod endpoint;
     mod epochs;

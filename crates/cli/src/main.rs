@@ -6,6 +6,7 @@ mod commands;
 mod error;
 mod network;
 mod output;
+mod password;
 mod progress;
 mod report;
 mod session;
@@ -65,6 +66,8 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Node(args) => commands::node::run(&global, args).await,
             Command::Gateway(args) => commands::gateway::run(&global, args).await,
             Command::Relay(args) => commands::relay::run(&global, args).await,
+            Command::Deploy(args) => commands::deploy::run(&global, args).await,
+            Command::Wallet(args) => commands::wallet::run(&global, args).await,
             Command::Chain(args) => commands::chain::run(args).await,
             Command::Bench(args) => commands::bench::run(&global, args),
             Command::Completions(args) => commands::completions::run(&args),

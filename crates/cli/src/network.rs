@@ -12,6 +12,7 @@ use floe_testbed::devnet;
 use crate::{
     args::{GaslessArgs, Global, MemoryArgs},
     error::{CliError, EXIT_UNAVAILABLE},
+    password::open_wallet,
     session::Token,
 };
 
@@ -37,14 +38,16 @@ pub(crate) fn client_file(global: &Global) -> Result<ClientFile, CliError> {
 /// A client of the network that pays with the configured wallet, if there is one, and keeps to this memory.
 pub(crate) async fn connect(global: &Global, memory: &MemoryArgs) -> Result<(FloeClient, ClientFile), CliError> {
     let file = client_file(global)?;
-    let wallet = wallet(global, &file)?;
+    let wallet = wallet(global, &file).await?;
     client(file, wallet, memory).await
 }
 
 /// The account that pays: that of `--wallet`, or the configured one.
-pub(crate) fn wallet(global: &Global, file: &ClientFile) -> Result<Option<Wallet>, CliError> {
-    let path = global.wallet.as_ref().or(file.wallet_key_file.as_ref());
-    Ok(path.map(Wallet::from_key_file).transpose()?)
+pub(crate) async fn wallet(global: &Global, file: &ClientFile) -> Result<Option<Wallet>, CliError> {
+    match global.wallet.as_ref().or(file.wallet_key_file.as_ref()) {
+        Some(path) => open_wallet(global, path).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// A client that writes to the chain through a relay, and the control plane that does it.
@@ -57,7 +60,7 @@ pub(crate) async fn connect_gasless(
     let url = gasless.relay.clone().or_else(|| file.relay_url.clone()).ok_or_else(|| {
         CliError::usage("CLI-NO-RELAY", "no relay is configured: name one with --relay URL, or relay_url in the file")
     })?;
-    let wallet = wallet(global, &file)?.ok_or_else(|| {
+    let wallet = wallet(global, &file).await?.ok_or_else(|| {
         CliError::usage("CLI-NO-WALLET", "name the key file of the account that pays with --wallet FILE")
     })?;
     let chain = EvmChain::connect(file.chain.clone(), Some(wallet.clone())).await?;

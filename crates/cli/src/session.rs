@@ -9,6 +9,7 @@ use crate::{
     error::{CliError, EXIT_NOT_FOUND},
     network,
     output::{Output, amount},
+    password::open_wallet,
 };
 
 /// A network, and the wallet's place in it.
@@ -22,7 +23,7 @@ impl Session {
     /// With the wallet that there is, if there is one.
     pub(crate) async fn open(global: &Global) -> Result<Self, CliError> {
         let file = network::client_file(global)?;
-        let wallet = network::wallet(global, &file)?;
+        let wallet = network::wallet(global, &file).await?;
         Self::with(global, file.chain, wallet).await
     }
 
@@ -40,7 +41,7 @@ impl Session {
         let (session, configured) = match file {
             Some(file) => {
                 let key = global.wallet.as_ref().unwrap_or(&file.account_key_file);
-                let wallet = Wallet::from_key_file(key)?;
+                let wallet = open_wallet(global, key).await?;
                 let id = (file.node_id != 0).then(|| NodeId::from_number(file.node_id));
                 (Self::with(global, file.chain, Some(wallet)).await?, id)
             }

@@ -157,6 +157,11 @@ fn with_key(text: &str, key: &str, value: &str) -> String {
     lines.join("\n") + "\n"
 }
 
+/// Writes a text file, replacing an older one in one step.
+pub fn write_text(path: &Path, text: &str) -> Result<(), ConfigError> {
+    replace(path, text.as_bytes(), 0o644).map_err(|e| ConfigError::io(path, e))
+}
+
 /// Writes a key file that only its owner can read.
 pub fn write_secret(path: &Path, text: &str) -> Result<(), ConfigError> {
     replace(path, text.as_bytes(), 0o600).map_err(|e| ConfigError::io(path, e))

@@ -35,5 +35,7 @@
 mod file;
 mod size;
 
-pub use file::{ClientFile, ConfigError, NodeFile, load_client, load_node, set_keys, write_secret, write_toml};
+pub use file::{
+    ClientFile, ConfigError, NodeFile, load_client, load_node, set_keys, write_secret, write_text, write_toml,
+};
 pub use size::ByteSize;

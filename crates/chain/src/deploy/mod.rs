@@ -1,6 +1,7 @@
 //! Setting a network up: contracts, nodes, the first committee, and test money.
 //!
-//! Each function stands alone and is one or a few transactions; it returns when they are in a block.
+//! Each function stands alone and is one or a few transactions; it returns when they are in a block. A [`Deployment`]
+//! is taken step by step, and can be gone on with after an interruption.
 //!
 //! ```no_run
 //! use floe_chain::{Wallet, deploy::{self, DeployOptions}};
@@ -15,26 +16,28 @@
 
 mod nodes;
 mod plan;
+mod steps;
 
 use std::sync::Arc;
 
 use alloy::{
     primitives::{Bytes, U256},
-    sol_types::{SolCall, SolConstructor},
+    sol_types::SolCall,
 };
+use serde::{Deserialize, Serialize};
 
 pub use self::nodes::{NewNode, NodeVotes, register_node, set_node_url, stake};
 pub(crate) use self::nodes::{possession, registration};
-use self::plan::{Part, Places};
+pub use self::steps::{DeployRecord, DeployStep, Deployment, Quote};
 use crate::{
     Address, ChainError, ContractAddresses, Wallet,
-    bindings::{Availability, Deployer, Epochs, FloeProxy, FloeToken, Intents, TestStablecoin},
+    bindings::{Epochs, FloeToken, TestStablecoin},
     rpc::Rpc,
     send::{Call, Mined, Sender},
 };
 
 /// The rules and prices of a new network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeployOptions {
     /// Number of shards of every blob; at least 4.
     pub n_shards: u16,
@@ -46,6 +49,10 @@ pub struct DeployOptions {
     pub write_price: u128,
     /// How many epochs can be paid for ahead at most.
     pub max_epochs_ahead: u32,
+    /// The ERC-20 token that storage is paid in. `None`: test money, of which anyone can make any amount.
+    pub payment_token: Option<Address>,
+    /// How much of what is paid for storage is burned, in basis points.
+    pub burn_basis_points: u16,
 }
 
 impl Default for DeployOptions {
@@ -57,64 +64,21 @@ impl Default for DeployOptions {
             storage_price: 100,
             write_price: 200,
             max_epochs_ahead: 53,
+            payment_token: None,
+            burn_basis_points: 0,
         }
     }
 }
 
-/// Creates the contracts of a new network, with test money as its payment token. All FLOE goes to the wallet, which is
-/// also the one that may [`launch`].
+/// Creates the contracts of a new network. All FLOE goes to the wallet, which is also the one that may [`launch`].
 ///
 /// # Errors
 /// As any transaction: [`ChainError::InsufficientFunds`], [`ChainError::Reverted`] (a rule is out of range),
 /// [`ChainError::Unreachable`] and others.
 pub async fn deploy(rpc_url: &str, wallet: &Wallet, options: &DeployOptions) -> Result<ContractAddresses, ChainError> {
-    let setup = Setup::new(rpc_url, wallet).await?;
-    let owner = wallet.address().evm();
-    let floe = FloeToken::constructorCall { holder: owner };
-    let (floe_token, _) = setup.create(&FloeToken::BYTECODE, &floe).await?;
-    let (payment_token, _) = setup.create(&TestStablecoin::BYTECODE, &TestStablecoin::constructorCall {}).await?;
-    let (deployer, _) = setup.create(&Deployer::BYTECODE, &Deployer::constructorCall { owner_: owner }).await?;
-
-    let places = Places::of(deployer);
-    for part in Part::ALL {
-        let code = part.creation_code(&places, owner, payment_token.evm(), floe_token.evm(), options);
-        setup.call(deployer, &Deployer::createCall { code }).await?;
-        let proxy = FloeProxy::constructorCall { implementation: places.code(part) };
-        setup.call(deployer, &Deployer::createCall { code: plan::creation(&FloeProxy::BYTECODE, &proxy) }).await?;
-    }
-    let writers = Availability::constructorCall {
-        clock_: places.proxy(Part::Epochs),
-        blobs_: places.proxy(Part::Blobs),
-        pools_: places.proxy(Part::Pools),
-    };
-    let code = plan::creation(&Availability::BYTECODE, &writers);
-    setup.call(deployer, &Deployer::createCall { code }).await?;
-    let uses = Intents::constructorCall {
-        blobs_: places.proxy(Part::Blobs),
-        treasury_: places.proxy(Part::Storage),
-        paymentToken_: payment_token.evm(),
-    };
-    let code = plan::creation(&Intents::BYTECODE, &uses);
-    // Nothing of the network can happen before its last contract is there, and readers need not look.
-    let first_block = setup.call(deployer, &Deployer::createCall { code }).await?.receipt.block_number;
-    let proxy = |part| Address::from_evm(places.proxy(part));
-    Ok(ContractAddresses {
-        committee: proxy(Part::Committee),
-        nodes: proxy(Part::Nodes),
-        staking: proxy(Part::Staking),
-        epochs: proxy(Part::Epochs),
-        governance: proxy(Part::Governance),
-        blobs: proxy(Part::Blobs),
-        pools: proxy(Part::Pools),
-        attributes: proxy(Part::Attributes),
-        subsidies: proxy(Part::Subsidies),
-        storage: proxy(Part::Storage),
-        availability: Address::from_evm(places.availability()),
-        intents: Address::from_evm(places.intents()),
-        payment_token,
-        floe_token,
-        first_block,
-    })
+    let mut deployment = Deployment::begin(rpc_url, wallet, options).await?;
+    while deployment.step().await?.is_some() {}
+    deployment.contracts().await
 }
 
 /// Selects the first committee from the stake of the registered nodes, and begins epoch 1. The wallet that deployed may
@@ -186,16 +150,5 @@ impl Setup {
 
     async fn call(&self, to: Address, call: &impl SolCall) -> Result<Mined, ChainError> {
         self.sender.send(&Call::contract(to, call)).await
-    }
-
-    /// Creates a contract; its address and the block it is in.
-    async fn create(&self, code: &[u8], arguments: &impl SolConstructor) -> Result<(Address, u64), ChainError> {
-        let data = plan::creation(code, arguments);
-        let mined = self.sender.send(&Call { to: None, data, value: 0 }).await?;
-        let created = mined.receipt.contract_address.ok_or_else(|| ChainError::BadAnswer {
-            method: "eth_getTransactionReceipt",
-            detail: "no address of the created contract".to_owned(),
-        })?;
-        Ok((Address::from_evm(created), mined.receipt.block_number))
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Endpoints see a new block, and a reorganisation, at different moments. So a contradiction, or a second endpoint that
 //! is behind, is waited out within bounds before anything is said about it. While the second one is behind and moves,
-//! events are delivered as far as it goes.
+//! events are delivered as far as it goes. One that stands still or is far behind is not waited for any longer, but what
+//! it has must be the same all the while.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -58,17 +59,12 @@ impl Doubt {
         if !self.rpc.is_several() {
             return Ok(Agreed::UpTo(target, None));
         }
-        let Some(second) = self.rpc.second(source).await else {
-            if !self.alone {
-                tracing::warn!(endpoint = source.origin(), "the only endpoint of the chain that is left is believed");
-            }
-            self.alone = true;
-            return Ok(Agreed::UpTo(target, None));
+        let Some((second, late)) = self.rpc.second(source).await else {
+            return Ok(self.alone(source, target));
         };
-        self.alone = false;
         match self.rpc.once_at::<Option<Header>>(&second, block(block_tag(target.number))).await {
             Ok(Some(theirs)) if theirs.hash == target.hash => {
-                self.late = None;
+                (self.late, self.alone) = (None, false);
                 Ok(Agreed::UpTo(target, Some(second)))
             }
             Ok(Some(theirs)) => {
@@ -76,33 +72,54 @@ impl Doubt {
                 self.contradiction(source, &second, target.number, detail)
             }
             // Some say that a block is missing by an error.
-            Ok(None) | Err(Failure::Refused(_)) => self.behind(source, target, second).await,
+            Ok(None) | Err(Failure::Refused(_)) => self.behind(source, target, second, late).await,
             Err(_) => Ok(Agreed::NotYet("a second endpoint fails")),
         }
     }
 
-    /// The second endpoint does not have the block: what it has must be the same.
-    async fn behind(&mut self, source: &Endpoint, target: Header, second: Endpoint) -> Result<Agreed, ChainError> {
+    /// The second endpoint does not have the block: what it has must be the same, however far behind it is.
+    async fn behind(
+        &mut self,
+        source: &Endpoint,
+        target: Header,
+        second: Endpoint,
+        late: bool,
+    ) -> Result<Agreed, ChainError> {
         let Ok(theirs) = self.rpc.once_at::<Header>(&second, block("latest".to_owned())).await else {
             return Ok(Agreed::NotYet("a second endpoint fails"));
         };
         if theirs.number >= target.number {
             return Ok(Agreed::NotYet("a second endpoint has only just got the block"));
         }
+        let ours = match self.rpc.once_at::<Option<Header>>(source, block(block_tag(theirs.number))).await {
+            Ok(Some(ours)) => ours,
+            Ok(None) => return Ok(Agreed::NotYet("a block below the latest is missing")),
+            Err(failure) => return Err(self.rpc.error("eth_getBlockByNumber", failure)),
+        };
+        if ours.hash != theirs.hash {
+            let detail = format!("hashes {} and {}", ours.hash, theirs.hash);
+            return self.contradiction(source, &second, theirs.number, detail);
+        }
+        if late {
+            return Ok(self.alone(source, target));
+        }
         if self.has_waited_for(&second, theirs.number, target.number) {
             self.rpc.pass_over_late(&second, theirs.number, target.number);
             self.late = None;
             return Ok(Agreed::NotYet("a second endpoint is late"));
         }
-        match self.rpc.once_at::<Option<Header>>(source, block(block_tag(theirs.number))).await {
-            Ok(Some(ours)) if ours.hash == theirs.hash => Ok(Agreed::UpTo(ours, Some(second))),
-            Ok(Some(ours)) => {
-                let detail = format!("hashes {} and {}", ours.hash, theirs.hash);
-                self.contradiction(source, &second, theirs.number, detail)
-            }
-            Ok(None) => Ok(Agreed::NotYet("a block below the latest is missing")),
-            Err(failure) => Err(self.rpc.error("eth_getBlockByNumber", failure)),
+        Ok(Agreed::UpTo(ours, Some(second)))
+    }
+
+    /// Nobody has the block but one.
+    fn alone(&mut self, source: &Endpoint, target: Header) -> Agreed {
+        if !std::mem::replace(&mut self.alone, true) {
+            tracing::warn!(
+                endpoint = source.origin(),
+                "no other endpoint of the chain can be asked: this one is believed"
+            );
         }
+        Agreed::UpTo(target, None)
     }
 
     /// Whether an endpoint has stood still, or been too far behind, for too long.

@@ -65,6 +65,8 @@ pub(crate) struct Receipt {
     #[serde(deserialize_with = "quantity")]
     pub(crate) gas_used: u64,
     #[serde(default)]
+    pub(crate) effective_gas_price: Option<U256>,
+    #[serde(default)]
     pub(crate) contract_address: Option<alloy::primitives::Address>,
     #[serde(default)]
     pub(crate) logs: Vec<Log>,

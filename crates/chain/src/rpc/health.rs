@@ -69,8 +69,8 @@ impl Health {
     }
 
     /// Whether it is time to see if it answers again.
-    pub(super) fn is_rested(&self) -> bool {
-        self.rests_until.is_none_or(|until| until <= Instant::now())
+    pub(super) fn is_rested(&self, now: Instant) -> bool {
+        self.rests_until.is_none_or(|until| until <= now)
     }
 
     pub(super) fn state(&self) -> EndpointState {
@@ -90,9 +90,9 @@ impl Health {
     }
 
     /// It failed, and rests. Whether that is new.
-    pub(super) fn failed(&mut self, failure: &Failure) -> bool {
+    pub(super) fn failed(&mut self, failure: &Failure, now: Instant) -> bool {
         let rest = REST.saturating_mul(1 << self.failures.min(10)).min(REST_MAX);
-        self.rests_until = Some(Instant::now() + rest);
+        self.rests_until = Some(now + rest);
         self.wrong_chain = match failure {
             Failure::WrongChain { got, .. } => Some(*got),
             _ => None,
@@ -125,33 +125,30 @@ mod tests {
         Failure::Transport("down".to_owned())
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn rests_grow_and_end_with_an_answer() {
-        let mut health = Health::default();
-        assert!(health.is_rested());
-        assert!(health.failed(&down()));
+    #[test]
+    fn rests_grow_and_end_with_an_answer() {
+        let (mut health, begin) = (Health::default(), Instant::now());
+        assert!(health.is_rested(begin));
+        assert!(health.failed(&down(), begin));
         assert_eq!((health.rank(), health.state()), (Rank::Resting, EndpointState::Resting));
-        assert!(!health.is_rested());
-        tokio::time::advance(REST).await;
-        assert!(health.is_rested() && health.rank() == Rank::Resting);
-        assert!(!health.failed(&down()));
-        tokio::time::advance(REST).await;
-        assert!(!health.is_rested());
+        assert!(!health.is_rested(begin));
+        assert!(health.is_rested(begin + REST) && health.rank() == Rank::Resting);
+        assert!(!health.failed(&down(), begin + REST));
+        assert!(!health.is_rested(begin + 2 * REST) && health.is_rested(begin + 3 * REST));
         for _ in 0..100 {
-            health.failed(&down());
+            health.failed(&down(), begin);
         }
-        tokio::time::advance(REST_MAX).await;
-        assert!(health.is_rested());
+        assert!(!health.is_rested(begin + REST_MAX / 2) && health.is_rested(begin + REST_MAX));
         assert!(health.answered() && !health.answered());
         assert_eq!((health.rank(), health.state()), (Rank::Usable, EndpointState::Serving));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn another_chain_is_asked_last_of_all() {
-        let mut health = Health::default();
-        health.failed(&Failure::WrongChain { got: 1, expected: 2 });
+    #[test]
+    fn another_chain_is_asked_last_of_all() {
+        let (mut health, now) = (Health::default(), Instant::now());
+        health.failed(&Failure::WrongChain { got: 1, expected: 2 }, now);
         assert_eq!((health.rank(), health.state()), (Rank::WrongChain, EndpointState::WrongChain { got: 1 }));
-        health.failed(&down());
+        health.failed(&down(), now);
         assert_eq!(health.state(), EndpointState::Resting);
     }
 

@@ -22,11 +22,11 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use self::health::Rank;
+pub use self::health::{EndpointState, EndpointStatus};
 pub(crate) use self::{
     answers::{Failure, Header, Receipt, block_tag, quantity},
     endpoint::{Endpoint, Request, origin_of},
 };
-pub use self::health::{EndpointState, EndpointStatus};
 use crate::{Address, ChainError, revert};
 
 /// Longest wait for the answer to one request.
@@ -145,7 +145,9 @@ impl Rpc {
         endpoint: &Endpoint,
         ask: impl FnOnce(Endpoint, Duration) -> F,
     ) -> Result<T, Failure> {
-        let outcome = match self.verify(endpoint).await {
+        // The only one there is may be trusted to stay what it is; whoever needs to know asks it again.
+        let verified = if self.is_several() { self.verify(endpoint).await } else { Ok(()) };
+        let outcome = match verified {
             Ok(()) => ask(endpoint.clone(), self.patience(endpoint)).await,
             Err(failure) => Err(failure),
         };
@@ -161,7 +163,7 @@ impl Rpc {
     }
 
     fn note_failure(&self, endpoint: &Endpoint, failure: &Failure) {
-        if endpoint.health().failed(failure) && self.is_several() {
+        if endpoint.health().failed(failure, Instant::now()) && self.is_several() {
             tracing::warn!(endpoint = endpoint.origin(), ?failure, "passing over an endpoint of the chain for a while");
         }
     }
@@ -239,11 +241,14 @@ impl Rpc {
         Err(worst.unwrap_or_else(|| Failure::Transport("no endpoint".to_owned())))
     }
 
-    /// Another endpoint that is to be believed as much, if there is one.
-    pub(crate) async fn second(&self, first: &Endpoint) -> Option<Endpoint> {
-        for endpoint in self.all_usable() {
-            if !endpoint.is(first) && self.verify_noted(&endpoint).await {
-                return Some(endpoint);
+    /// Another endpoint that answers, if there is one, and whether it is late.
+    pub(crate) async fn second(&self, first: &Endpoint) -> Option<(Endpoint, bool)> {
+        for wanted in [Rank::Usable, Rank::Late] {
+            for endpoint in &self.inner.endpoints {
+                let rank = endpoint.health().rank();
+                if rank == wanted && !endpoint.is(first) && self.verify_noted(endpoint).await {
+                    return Some((endpoint.clone(), rank == Rank::Late));
+                }
             }
         }
         None
@@ -277,7 +282,11 @@ impl Rpc {
     /// Asks an endpoint for its chain once more.
     pub(crate) async fn verify_again(&self, endpoint: &Endpoint) -> Result<(), Failure> {
         endpoint.set_verified(false);
-        self.at(endpoint, |_, _| std::future::ready(Ok(()))).await
+        let verified = self.verify(endpoint).await;
+        if let Err(failure) = &verified {
+            self.note_failure(endpoint, failure);
+        }
+        verified
     }
 
     /// An endpoint stands still or is far behind: it is passed over until it has caught up.
@@ -307,7 +316,7 @@ impl Rpc {
     /// Asks all for their latest block, also those that failed and had their rest, and notes which are late. Where there are three or more, one alone cannot make
     /// the others look late: the second highest counts.
     pub(crate) async fn compare_heads(&self) {
-        let asked = self.inner.endpoints.iter().filter(|endpoint| endpoint.health().is_rested());
+        let asked = self.inner.endpoints.iter().filter(|endpoint| endpoint.health().is_rested(Instant::now()));
         let heads = join_all(asked.map(|endpoint| async move {
             let head = self.at(endpoint, |endpoint, patience| {
                 endpoint.request::<U64>(("eth_blockNumber", json!([])), patience.min(HEAD_TIMEOUT))

@@ -173,7 +173,8 @@ impl Sender {
     /// The receipt and the latest block of the same endpoint: those of two may belong to two histories.
     async fn deep_receipt(&self, method: &'static str, params: Value) -> Result<Option<(Receipt, bool)>, ChainError> {
         let head = ("eth_blockNumber", json!([]));
-        let both = || self.rpc.once_batch::<U64, Option<Receipt>>(&head, &[(method, params.clone())]);
+        let receipt = [(method, params)];
+        let both = || self.rpc.once_batch::<U64, Option<Receipt>>(&head, &receipt);
         let (head, found) = retry(PATIENCE, both).await.map_err(|failure| self.rpc.error(method, failure))?;
         Ok(found.into_iter().next().flatten().map(|receipt| {
             let deep_enough = head.to::<u64>() >= receipt.block_number.saturating_add(self.confirmations);

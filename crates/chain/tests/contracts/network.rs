@@ -123,6 +123,7 @@ impl Deployment {
             storage_price: STORAGE_PRICE.into(),
             write_price: WRITE_PRICE.into(),
             max_epochs_ahead: MAX_EPOCHS_AHEAD,
+            ..DeployOptions::default()
         };
         let wallet = Wallet::from_key_hex(FUNDED_KEY).expect("a key");
         let at = deploy::deploy(&chain.rpc_url, &wallet, &options).await.expect("deployed");

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use floe_chain::{ChainConfig, ChainError, ControlPlane as _, EndpointState, EventCursor, EventItem, EventStream, EvmChain};
+use floe_chain::{
+    ChainConfig, ChainError, ControlPlane as _, EndpointState, EventCursor, EventItem, EventStream, EvmChain,
+};
 use futures::StreamExt as _;
 
 use super::{
     endpoint::{Endpoint, Mode},
     network::{Network, new_blob, next, next_event},
 };
-use crate::support::{TestChain, chains};
+use crate::support::{TestChain, chains, eventually};
 
 /// A stream that has caught up, over an honest endpoint and one that may be told otherwise.
 async fn open(chain: TestChain) -> (Network, Endpoint, EvmChain, EventStream) {
@@ -77,6 +79,14 @@ async fn history_is_not_taken_back_on_the_word_of_one() {
                 other => panic!("{other:?}"),
             }
         }
+        nothing(&mut stream).await;
+        // Nor because it is left far behind.
+        network.chain.mine(12).await;
+        eventually("a late endpoint", || async {
+            control.network().await.unwrap();
+            matches!(control.endpoints()[1].state, EndpointState::Late { .. }).then_some(())
+        })
+        .await;
         nothing(&mut stream).await;
         other.set(Mode::Honest);
         assert!(matches!(next(&mut stream).await.unwrap(), EventItem::Rollback(_)), "{}", network.chain.name);

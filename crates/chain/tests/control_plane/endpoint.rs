@@ -2,13 +2,17 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use serde_json::{Value, json};
 use tokio::{
     io::BufReader,
     net::{TcpListener, TcpStream},
+    sync::Notify,
     task::JoinHandle,
 };
 
@@ -36,6 +40,26 @@ pub(super) enum Mode {
     FewerLogs,
     /// Does what it is asked, and cuts the connection; from the first transaction on it is down.
     DiesOfATransaction,
+    /// Does so many requests more, and answers all but the last of them; then it says so, and does nothing.
+    Stops(Arc<Remaining>),
+}
+
+/// Requests until an endpoint stops.
+#[derive(Debug)]
+pub(super) struct Remaining {
+    requests: AtomicUsize,
+    stopped: Notify,
+}
+
+impl Remaining {
+    pub(super) fn new(requests: usize) -> Arc<Self> {
+        Arc::new(Self { requests: AtomicUsize::new(requests), stopped: Notify::new() })
+    }
+
+    /// Until all were done.
+    pub(super) async fn stopped(&self) {
+        self.stopped.notified().await;
+    }
 }
 
 /// Blocks and logs of one moment.
@@ -70,7 +94,9 @@ impl Snapshot {
                 let range = number(&filter["fromBlock"])?..=number(&filter["toBlock"])?;
                 let emitters = filter["address"].as_array()?;
                 let wanted = |log: &&Value| {
-                    let is = |emitter: &Value| emitter.as_str().map(str::to_lowercase) == log["address"].as_str().map(str::to_lowercase);
+                    let is = |emitter: &Value| {
+                        emitter.as_str().map(str::to_lowercase) == log["address"].as_str().map(str::to_lowercase)
+                    };
                     range.contains(&number(&log["blockNumber"]).unwrap()) && emitters.iter().any(is)
                 };
                 Some(self.logs.iter().filter(wanted).cloned().collect::<Vec<_>>().into())
@@ -157,6 +183,14 @@ async fn answer(socket: TcpStream, state: Arc<State>) -> Option<()> {
         *state.mode.lock().unwrap() = Mode::Down;
         return None;
     }
+    if let Mode::Stops(remaining) = &mode {
+        let left = remaining.requests.load(Ordering::Relaxed);
+        remaining.requests.store(left.saturating_sub(1), Ordering::Relaxed);
+        if left <= 1 {
+            remaining.stopped.notify_one();
+            std::future::pending().await
+        }
+    }
     let body = if request.is_array() { answers.into() } else { answers.swap_remove(0) };
     send(&mut socket, "200 OK", &body).await
 }
@@ -171,10 +205,10 @@ async fn answer_one(target: &str, mode: &Mode, request: &Value) -> Value {
     let mut answer = rpc(target, method, params.clone()).await;
     match (mode, method) {
         (Mode::OtherChain, "eth_chainId") => answer["result"] = json!("0x1"),
-        (Mode::WrongHashes(from), "eth_getBlockByNumber") => {
-            if number(&answer["result"]["number"]).is_some_and(|block| block >= *from) {
-                answer["result"]["hash"] = json!(format!("0x{}", "5a".repeat(32)));
-            }
+        (Mode::WrongHashes(from), "eth_getBlockByNumber")
+            if number(&answer["result"]["number"]).is_some_and(|block| block >= *from) =>
+        {
+            answer["result"]["hash"] = json!(format!("0x{}", "5a".repeat(32)));
         }
         (Mode::FewerLogs, "eth_getLogs") => {
             answer["result"].as_array_mut().unwrap().pop();

@@ -26,6 +26,8 @@ pub(super) const OPTIONS: DeployOptions = DeployOptions {
     storage_price: 100,
     write_price: 200,
     max_epochs_ahead: 53,
+    payment_token: None,
+    burn_basis_points: 0,
 };
 
 pub(super) struct Network {

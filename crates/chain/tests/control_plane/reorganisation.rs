@@ -149,6 +149,7 @@ async fn each_depth_is_taken_back_exactly_once() {
     for chain in chains().await {
         let network = Network::launch(chain).await;
         let control = network.connect().await;
+        control.register_blobs(&[new_blob()]).await.unwrap();
         let mut stream = control.events(EventCursor::default()).await.unwrap();
         let mut events = Vec::new();
         follow_until_caught_up(&mut stream, &mut events).await;

@@ -3,6 +3,7 @@
 mod bench;
 mod blobs;
 mod chain;
+mod deploy;
 mod devnet;
 mod epoch;
 mod gateway;
@@ -16,6 +17,7 @@ mod stake;
 mod store;
 mod values;
 mod vote;
+mod wallet;
 
 use std::path::PathBuf;
 
@@ -25,6 +27,7 @@ pub(crate) use self::{
     bench::{BenchAction, BenchArgs},
     blobs::{BurnArgs, DeleteArgs, ExtendArgs, FundArgs, ListBlobsArgs, RenewArgs, RenewalArgs, ShareArgs},
     chain::{ChainArgs, Rules},
+    deploy::DeployArgs,
     devnet::{DevnetAction, DevnetArgs},
     epoch::{CommitteeArgs, EpochAction, EpochArgs, EpochToReach},
     gateway::GatewayArgs,
@@ -38,6 +41,7 @@ pub(crate) use self::{
     store::StoreArgs,
     values::{Amount, BlobRef, Epochs},
     vote::{VoteAction, VoteArgs, VoterArgs},
+    wallet::{WalletAction, WalletArgs},
 };
 
 /// Floe: blobs on independent storage nodes, certified on a blockchain.
@@ -59,6 +63,9 @@ pub(crate) struct Global {
     /// Key file of the account that pays, instead of the configured one
     #[arg(long, global = true, env = "FLOE_WALLET", value_name = "FILE")]
     pub(crate) wallet: Option<PathBuf>,
+    /// File with the password of the key file, where that is a keystore; FLOE_PASSWORD may hold the password itself
+    #[arg(long, global = true, env = "FLOE_PASSWORD_FILE", value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
     /// Print the result as JSON on stdout, and nothing else
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -135,6 +142,10 @@ pub(crate) enum Command {
     Gateway(GatewayArgs),
     /// Run a relay: it stores for accounts without native coin, for a fee
     Relay(RelayArgs),
+    /// Create the contracts of a new network on a chain; run it again to go on after an interruption
+    Deploy(DeployArgs),
+    /// Make, import, export and list accounts in keystore files
+    Wallet(WalletArgs),
     /// Run the embedded chain alone: one trusted sequencer, for development and small private networks
     Chain(ChainArgs),
     /// Measure how fast this machine is

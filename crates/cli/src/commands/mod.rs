@@ -9,6 +9,7 @@ pub(crate) mod chain;
 pub(crate) mod committee;
 pub(crate) mod completions;
 pub(crate) mod delete;
+pub(crate) mod deploy;
 pub(crate) mod devnet;
 pub(crate) mod epoch;
 pub(crate) mod extend;
@@ -29,6 +30,7 @@ pub(crate) mod stake;
 pub(crate) mod store;
 pub(crate) mod unstake;
 pub(crate) mod vote;
+pub(crate) mod wallet;
 
 use tokio_util::sync::CancellationToken;
 

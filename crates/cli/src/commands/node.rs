@@ -19,6 +19,7 @@ use crate::{
     args::{Global, KeyType, NodeAction, NodeArgs},
     error::CliError,
     output::Output,
+    password::open_wallet,
 };
 
 pub(crate) async fn run(global: &Global, args: NodeArgs) -> Result<(), CliError> {
@@ -27,14 +28,14 @@ pub(crate) async fn run(global: &Global, args: NodeArgs) -> Result<(), CliError>
             let Some(config) = &global.config else {
                 return Err(CliError::usage("CLI-NO-CONFIG", "name the configuration of the node with --config FILE"));
             };
-            serve(config, managed).await
+            serve(global, config, managed).await
         }
         NodeAction::KeyGen { key_type, out } => key_gen(global, key_type, &out),
         upkeep => node_upkeep::run(global, upkeep).await,
     }
 }
 
-async fn serve(config: &Path, managed: bool) -> Result<(), CliError> {
+async fn serve(global: &Global, config: &Path, managed: bool) -> Result<(), CliError> {
     let file = load_node(config)?;
     if file.node_id == 0 {
         let message = format!("{}: this node has no number yet", config.display());
@@ -49,7 +50,7 @@ async fn serve(config: &Path, managed: bool) -> Result<(), CliError> {
         protocol: protocol_key(&file.protocol_key_file)?,
         next_protocol: file.next_protocol_key_file.as_deref().map(protocol_key).transpose()?,
     };
-    let account = Wallet::from_key_file(&file.account_key_file)?;
+    let account = open_wallet(global, &file.account_key_file).await?;
     let listener = match bind(&file.listen).await {
         Err(error) if managed && error.code == "CLI-PORT-TAKEN" => bind("127.0.0.1:0").await?,
         bound => bound?,

@@ -2,10 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use floe_chain::{
-    Wallet,
-    deploy::{NewNode, NodeVotes},
-};
+use floe_chain::deploy::{NewNode, NodeVotes};
 use floe_config::{NodeFile, load_node, set_keys, write_toml};
 use floe_protocol::{NodeId, bls};
 use serde_json::json;
@@ -15,6 +12,7 @@ use crate::{
     args::{Global, RegisterNodeArgs},
     error::CliError,
     network,
+    password::open_wallet,
     session::{Session, node_number},
 };
 
@@ -23,7 +21,7 @@ pub(crate) async fn run(global: &Global, args: RegisterNodeArgs) -> Result<(), C
     let is_new = !path.exists();
     let file = if is_new { new_file(global, &args)? } else { load_node(path)? };
     let key = protocol_key(args.protocol_key_file.as_ref().unwrap_or(&file.protocol_key_file))?;
-    let account = Wallet::from_key_file(args.account_key_file.as_ref().unwrap_or(&file.account_key_file))?;
+    let account = open_wallet(global, args.account_key_file.as_ref().unwrap_or(&file.account_key_file)).await?;
     let session = Session::with(global, file.chain.clone(), Some(account.clone())).await?;
     let known = session.chain.node_of(account.address()).await?;
     let node = match known {

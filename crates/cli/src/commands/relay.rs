@@ -23,7 +23,7 @@ struct Started {
 
 pub(crate) async fn run(global: &Global, args: RelayArgs) -> Result<(), CliError> {
     let file = network::client_file(global)?;
-    let wallet = network::wallet(global, &file)?.ok_or_else(|| {
+    let wallet = network::wallet(global, &file).await?.ok_or_else(|| {
         CliError::usage("CLI-NO-WALLET", "name the key file of the account that pays for gas with --wallet FILE")
     })?;
     let chain = EvmChain::connect(file.chain.clone(), Some(wallet)).await?;

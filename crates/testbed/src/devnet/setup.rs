@@ -94,6 +94,7 @@ pub(super) async fn create(layout: &Layout, plan: &Plan, chain: SocketAddr) -> R
         storage_price: STORAGE_PRICE,
         write_price: WRITE_PRICE,
         max_epochs_ahead: MAX_EPOCHS_AHEAD,
+        ..deploy::DeployOptions::default()
     };
     let contracts = deploy::deploy(&chain.url, &owner, &options).await?;
     for payer in [client.address(), gateway.address()] {

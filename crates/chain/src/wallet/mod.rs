@@ -1,5 +1,7 @@
 //! The account that signs transactions.
 
+mod keystore;
+
 use std::{
     collections::HashMap,
     fmt,
@@ -15,8 +17,8 @@ use zeroize::Zeroizing;
 
 use crate::{Address, ChainError};
 
-/// Longest key file that is read: a key has 66 characters.
-const KEY_FILE_BYTES_MAX: u64 = 1024;
+/// Longest key file that is read: a key has 66 characters, a keystore some 500.
+const KEY_FILE_BYTES_MAX: u64 = 8 * 1024;
 
 /// A secp256k1 key and the order of its transactions.
 ///
@@ -91,29 +93,56 @@ impl Wallet {
     /// Reads a file with the hex form of a key. On Unix it must be readable by its owner only.
     ///
     /// # Errors
-    /// [`ChainError::KeyFile`], [`ChainError::InsecureKeyFile`] or [`ChainError::InvalidKey`].
+    /// [`ChainError::KeyFile`], [`ChainError::InsecureKeyFile`], [`ChainError::InvalidKey`], or
+    /// [`ChainError::PasswordNeeded`] if it is a keystore: open it with
+    /// [`from_keystore_file`](Self::from_keystore_file).
     pub fn from_key_file(path: impl AsRef<Path>) -> Result<Self, ChainError> {
-        use std::io::Read as _;
         let path = path.as_ref();
-        let failed = |detail: String| ChainError::KeyFile { path: path.display().to_string(), detail };
-        let file = std::fs::File::open(path).map_err(|e| failed(e.to_string()))?;
-        let info = file.metadata().map_err(|e| failed(e.to_string()))?;
-        // Asked of the open file, so that nobody can swap it between the check and the read.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            let mode = info.permissions().mode() & 0o7777;
-            if mode & 0o077 != 0 {
-                return Err(ChainError::InsecureKeyFile { path: path.display().to_string(), mode });
-            }
+        let text = read(path)?;
+        if keystore::is_keystore(&text) {
+            return Err(ChainError::PasswordNeeded { path: path.display().to_string() });
         }
-        if info.len() > KEY_FILE_BYTES_MAX {
-            return Err(failed(format!("{} bytes are no key", info.len())));
-        }
-        // Enough room at once: growing would leave copies of the key behind.
-        let mut text = Zeroizing::new(String::with_capacity(2 * 1024));
-        file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text).map_err(|e| failed(e.to_string()))?;
         Self::from_key_hex(&text)
+    }
+
+    /// Opens a keystore file (version 3, as geth, cast and others write it) with its password.
+    ///
+    /// # Errors
+    /// [`ChainError::KeyFile`], [`ChainError::WrongPassword`] or [`ChainError::BadKeystore`].
+    pub fn from_keystore_file(path: impl AsRef<Path>, password: &str) -> Result<Self, ChainError> {
+        Self::from_keystore(&read(path.as_ref())?, password)
+    }
+
+    /// Opens the text of a keystore. It takes about as long as one is willing to wait, as is meant by its maker.
+    ///
+    /// # Errors
+    /// [`ChainError::WrongPassword`] or [`ChainError::BadKeystore`].
+    pub fn from_keystore(text: &str, password: &str) -> Result<Self, ChainError> {
+        let signer = keystore::decrypt(text, password)?;
+        Ok(Self { inner: Arc::new(Inner { signer, queues: Mutex::default() }) })
+    }
+
+    /// The account that a key file is of: for a keystore what it says, unverified, without its password. `None`: it is
+    /// a keystore that does not say.
+    ///
+    /// # Errors
+    /// As [`from_key_file`](Self::from_key_file) and [`from_keystore_file`](Self::from_keystore_file).
+    pub fn address_in_key_file(path: impl AsRef<Path>) -> Result<Option<Address>, ChainError> {
+        let text = read(path.as_ref())?;
+        if keystore::is_keystore(&text) {
+            return keystore::address(&text);
+        }
+        Self::from_key_hex(&text).map(|wallet| Some(wallet.address()))
+    }
+
+    /// The key under a password, as a keystore of version 3: what [`from_keystore`](Self::from_keystore), geth and cast
+    /// read.
+    ///
+    /// # Errors
+    /// [`ChainError::BadKeystore`] if the folder for temporary files cannot be used.
+    pub fn to_keystore(&self, password: &str) -> Result<String, ChainError> {
+        let secret = Zeroizing::new(self.inner.signer.to_bytes().0);
+        keystore::encrypt(&secret, self.address(), password)
     }
 
     /// The account of this key.
@@ -144,6 +173,30 @@ impl Wallet {
         let mut queues = self.inner.queues.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(queues.entry(chain_id).or_default())
     }
+}
+
+/// The text of a key file. Only its owner may be able to read it, unless it is under a password.
+fn read(path: &Path) -> Result<Zeroizing<String>, ChainError> {
+    use std::io::Read as _;
+    let failed = |detail: String| ChainError::KeyFile { path: path.display().to_string(), detail };
+    let file = std::fs::File::open(path).map_err(|e| failed(e.to_string()))?;
+    let info = file.metadata().map_err(|e| failed(e.to_string()))?;
+    if info.len() > KEY_FILE_BYTES_MAX {
+        return Err(failed(format!("{} bytes are no key", info.len())));
+    }
+    // Enough room at once: growing would leave copies of the key behind.
+    let mut text = Zeroizing::new(String::with_capacity(2 * 8 * 1024));
+    file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text).map_err(|e| failed(e.to_string()))?;
+    // Asked of the open file, so that nobody can swap it between the check and the read.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = info.permissions().mode() & 0o7777;
+        if mode & 0o077 != 0 && !keystore::is_keystore(&text) {
+            return Err(ChainError::InsecureKeyFile { path: path.display().to_string(), mode });
+        }
+    }
+    Ok(text)
 }
 
 impl fmt::Debug for Wallet {
@@ -185,5 +238,14 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         assert!(Wallet::from_key_file(&path).is_ok());
         assert!(matches!(Wallet::from_key_file(dir.path().join("none")), Err(ChainError::KeyFile { .. })));
+
+        let wallet = Wallet::from_key_hex(KEY).unwrap();
+        std::fs::write(&path, wallet.to_keystore("secret").unwrap()).unwrap();
+        assert!(matches!(Wallet::from_key_file(&path), Err(ChainError::PasswordNeeded { .. })));
+        assert_eq!(Wallet::address_in_key_file(&path).unwrap(), Some(wallet.address()));
+        assert_eq!(*Wallet::from_keystore_file(&path, "secret").unwrap().to_key_hex(), KEY);
+        // What cast writes is so, and the password protects it.
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(Wallet::from_keystore_file(&path, "secret").is_ok());
     }
 }

@@ -117,7 +117,7 @@ impl Setting {
             let committee = self.alice.committee().await.expect("a committee").with_epoch(Epoch(epoch - 1));
             let stale = self.certificate(&committee, blob.blob_id, Persistence::Permanent);
             let object = self.alice.register_blobs(&[blob]).await.expect("the chain answers").remove(0).object;
-            let error = self.alice.certify_blob(object.object_id, &stale).await.unwrap_err();
+            let error = self.alice.certify_blob(object.object_id, &stale).await.expect_err("it is refused");
             assert!(matches!(&error, ChainError::Reverted { name, .. } if name == "BadSignature"), "{error}");
         }
     }

@@ -91,7 +91,7 @@ fn a_file_that_changes_is_not_certified(network: &Network, dir: &str) {
         signal("STOP", &pids);
         let before = block_number(network);
         let store = network
-            .command(&["store", text(&file), "--epochs", "2", "--memory", "1MiB", "--spool-dir", dir])
+            .command(&["store", text(&file), "--permanent", "--epochs", "2", "--memory", "1MiB", "--spool-dir", dir])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -125,7 +125,7 @@ impl Devnet {
         let mut nodes = Vec::with_capacity(info.nodes.len());
         for entry in &info.nodes {
             layout.write_node_config(entry, &info.chain, &info.contracts, NODE_PORT)?;
-            nodes.push(NodeProcess::spawn(&options.binary, &layout, &entry.name, info.nodes.len())?);
+            nodes.push(NodeProcess::spawn(&options.binary, &layout, &entry.name)?);
         }
         let gateway_listener =
             ports::bind(options.gateway_port, info.gateway_port(GATEWAY_PORT), "--gateway-port").await?;

@@ -19,15 +19,11 @@ use tokio::{
 use super::{DevnetError, Layout};
 
 const POLL: Duration = Duration::from_millis(20);
-/// What the runtime reads the number of its threads from.
-const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
 
 #[derive(Debug)]
 pub(super) struct NodeProcess {
     name: String,
     binary: PathBuf,
-    /// Nodes on this machine, this one included.
-    neighbours: usize,
     child: Child,
     pid: u32,
     stdin: Option<ChildStdin>,
@@ -36,18 +32,9 @@ pub(super) struct NodeProcess {
 }
 
 impl NodeProcess {
-    pub(super) fn spawn(
-        binary: &std::path::Path,
-        layout: &Layout,
-        name: &str,
-        neighbours: usize,
-    ) -> Result<Self, DevnetError> {
+    pub(super) fn spawn(binary: &std::path::Path, layout: &Layout, name: &str) -> Result<Self, DevnetError> {
         let log = fs::OpenOptions::new().create(true).append(true).open(layout.node_log(name))?;
-        let mut command = Command::new(binary);
-        if std::env::var_os(WORKER_THREADS).is_none() {
-            command.env(WORKER_THREADS, worker_threads(neighbours).to_string());
-        }
-        let mut child = command
+        let mut child = Command::new(binary)
             .args(["node", "run", "--managed", "--config"])
             .arg(layout.node_config(name))
             .stdin(Stdio::piped())
@@ -60,12 +47,11 @@ impl NodeProcess {
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().map(BufReader::new);
         let pid = child.id().unwrap_or(0);
-        let (name, binary) = (name.to_owned(), binary.to_owned());
-        Ok(Self { name, binary, neighbours, child, pid, stdin, stdout, dead: false })
+        Ok(Self { name: name.to_owned(), binary: binary.to_owned(), child, pid, stdin, stdout, dead: false })
     }
 
     pub(super) fn respawn(&mut self, layout: &Layout) -> Result<(), DevnetError> {
-        *self = Self::spawn(&self.binary, layout, &self.name, self.neighbours)?;
+        *self = Self::spawn(&self.binary, layout, &self.name)?;
         Ok(())
     }
 
@@ -134,13 +120,6 @@ impl NodeProcess {
             let _ = self.child.kill().await;
         }
     }
-}
-
-/// Threads of each node that wait for the network. Nodes that have as many as the machine has processors, each, spend their time
-/// waking one another.
-fn worker_threads(neighbours: usize) -> usize {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    processors.div_ceil(neighbours.max(1))
 }
 
 fn describe(status: ExitStatus) -> String {

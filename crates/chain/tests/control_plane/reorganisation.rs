@@ -1,6 +1,8 @@
 //! History that changes.
 
-use floe_chain::{ChainConfig, ChainEvent, ControlPlane as _, EventCursor, EventItem, EventStream, EvmChain};
+use floe_chain::{
+    ChainConfig, ChainEvent, ControlPlane as _, EndpointState, EventCursor, EventItem, EventStream, EvmChain,
+};
 
 use super::{
     endpoint::{Endpoint, Mode},
@@ -220,6 +222,14 @@ async fn an_endpoint_that_fails_in_the_middle_of_one_changes_nothing() {
         for depth in DEPTHS {
             let what = format!("{} depth {depth}", network.chain.name);
             for _ in 0..depth {
+                direct.register_blobs(&[new_blob()]).await.unwrap();
+                events.push(next_event(&mut stream).await);
+            }
+            // One that failed before rests for a while, and the other is believed alone until it is asked again.
+            let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+            while control.endpoints().iter().any(|endpoint| endpoint.state != EndpointState::Serving) {
+                assert!(std::time::Instant::now() < deadline, "{what}: {:?}", control.endpoints());
+                control.network().await.unwrap();
                 direct.register_blobs(&[new_blob()]).await.unwrap();
                 events.push(next_event(&mut stream).await);
             }

@@ -63,6 +63,15 @@ impl Large {
         self.client_with(quick()).await
     }
 
+    /// One that never asks a second node because the first is slow: for tests that count what moves.
+    async fn patient_client(&self) -> (FloeClient, Arc<AtomicU64>) {
+        let mut config = ClientConfig::default();
+        for wait in [&mut config.read.hedge_first, &mut config.read.hedge_min, &mut config.read.request_timeout] {
+            *wait = std::time::Duration::from_secs(60);
+        }
+        self.client_with(config).await
+    }
+
     async fn client_with(&self, config: ClientConfig) -> (FloeClient, Arc<AtomicU64>) {
         let received = Arc::new(AtomicU64::new(0));
         let inner = HyperTransport::tcp(&ConnectionConfig::default());
@@ -94,7 +103,7 @@ impl Large {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_symbols_that_hold_a_range_move() {
     let large = Large::new().await;
-    let (client, received) = large.client().await;
+    let (client, received) = large.patient_client().await;
     for (start, len, symbols) in [
         (0, 1, 1),
         (SYMBOL - 1, 2, 2),
@@ -116,7 +125,7 @@ async fn only_the_symbols_that_hold_a_range_move() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whole_rows_move_as_rows() {
     let large = Large::new().await;
-    let (client, received) = large.client().await;
+    let (client, received) = large.patient_client().await;
     let slivers = large.network.sliver_requests();
     large.assert_read(&client, ROW - 10, 3 * ROW + 20).await;
     assert_eq!(large.network.sliver_requests() - slivers, 3);

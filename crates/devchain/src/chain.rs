@@ -2,14 +2,15 @@
 
 use crate::{
     ChainOptions, DevChainError,
+    ahead::CostlyKinds,
     block::{self, NewBlock},
     clock::{Clock, wall_secs},
     database::Databases,
     db::{self, Snapshot},
-    evm::{self, Rules},
+    evm::{self, Environment, Rules},
     limits::{BLOCK_TXS_MAX, TX_BYTES_MAX},
     pool::{Outcome, Pool, PoolTx},
-    state::StateView,
+    state::{Codes, StateView},
     write,
 };
 use alloy::{
@@ -45,6 +46,8 @@ struct Work {
 pub(crate) struct Core {
     databases: Databases,
     pub(crate) rules: Rules,
+    pub(crate) codes: Arc<Codes>,
+    costly_kinds: CostlyKinds,
     pub(crate) clock: Mutex<Clock>,
     work: Mutex<Work>,
     wake: Condvar,
@@ -81,6 +84,8 @@ impl Core {
         Ok(Self {
             databases,
             rules: Rules { chain_id: options.chain_id, spec: options.hardfork.spec() },
+            codes: Arc::default(),
+            costly_kinds: CostlyKinds::default(),
             clock: Mutex::new(clock),
             work: Mutex::default(),
             wake: Condvar::new(),
@@ -226,12 +231,13 @@ impl Core {
         even_if_empty: bool,
     ) -> Result<(Option<NewBlock>, Vec<Invalid>), DevChainError> {
         let snapshot = self.snapshot()?;
-        let state = StateView::latest(&snapshot)?;
+        let state = StateView::latest(&snapshot)?.with_codes(&self.codes);
         let parent = snapshot.known_header(snapshot.head()?)?;
         let number = parent.header.number + 1;
         let mut clock = *self.clock.lock();
         let timestamp = clock.now(parent.header.timestamp);
-        let mut run = evm::run_block(self.rules, &state, number, timestamp, txs)?;
+        let environment = Environment { rules: self.rules, number, timestamp };
+        let mut run = environment.run_block(&state, txs, &self.costly_kinds)?;
         let invalid = std::mem::take(&mut run.invalid);
         let invalid = invalid.into_iter().map(|(tx, reason)| (*tx.inner().tx_hash(), reason)).collect();
         if run.done.is_empty() && !even_if_empty {

@@ -2,6 +2,7 @@
 
 use crate::{
     DevChainError,
+    ahead::{self, CostlyKinds, Results, SharedPrecompiles},
     diff::Changes,
     limits::{BASE_FEE_WEI, BLOCK_GAS_LIMIT},
     state::StateView,
@@ -13,11 +14,13 @@ use alloy::{
 use revm::{
     Context, ExecuteCommitEvm, ExecuteEvm, MainBuilder, MainContext,
     context::{
-        BlockEnv, CfgEnv, TxEnv,
+        BlockEnv, CfgEnv, Evm, TxEnv,
         result::{EVMError, ExecutionResult, InvalidTransaction},
     },
     context_interface::either::Either,
     database::CacheDB,
+    handler::{EthFrame, MainnetContext, instructions::EthInstructions},
+    interpreter::interpreter::EthInterpreter,
     primitives::hardfork::SpecId,
 };
 use std::sync::Arc;
@@ -30,7 +33,7 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    fn config(self) -> CfgEnv {
+    pub(crate) fn config(self) -> CfgEnv {
         let mut config = CfgEnv::new_with_spec(self.spec).with_chain_id(self.chain_id);
         config.set_spec_and_mainnet_gas_params(self.spec);
         config
@@ -78,56 +81,99 @@ fn tx_env(tx: &Recovered<TxEnvelope>) -> TxEnv {
     }
 }
 
-/// What became of the transactions handed to [`run_block`].
+/// A transaction whose sender is known.
+pub(crate) type Tx = Arc<Recovered<TxEnvelope>>;
+
+type BlockContext<'a> = MainnetContext<CacheDB<&'a StateView>>;
+pub(crate) type BlockEvm<'a> = Evm<
+    BlockContext<'a>,
+    (),
+    EthInstructions<EthInterpreter, BlockContext<'a>>,
+    SharedPrecompiles<'a>,
+    EthFrame<EthInterpreter>,
+>;
+
+/// What became of the transactions handed to [`Environment::run_block`].
 #[derive(Debug, Default)]
 pub(crate) struct BlockRun {
-    pub(crate) done: Vec<(Arc<Recovered<TxEnvelope>>, ExecutionResult)>,
+    pub(crate) done: Vec<(Tx, ExecutionResult)>,
     /// Left out for good, with the reason in the words of geth.
-    pub(crate) invalid: Vec<(Arc<Recovered<TxEnvelope>>, String)>,
+    pub(crate) invalid: Vec<(Tx, String)>,
     pub(crate) gas_used: u64,
     pub(crate) changes: Changes,
 }
 
-/// Executes transactions in order on `state` as block `number`; stops at the first that the gas left cannot hold.
-///
-/// # Errors
-///
-/// Only what the database or revm itself reports; a bad transaction is part of the result.
-pub(crate) fn run_block(
-    rules: Rules,
-    state: &StateView,
-    number: u64,
-    timestamp: u64,
-    txs: &[Arc<Recovered<TxEnvelope>>],
-) -> Result<BlockRun, DevChainError> {
-    let mut run = BlockRun::default();
-    let mut evm = Context::mainnet()
-        .with_db(CacheDB::new(state))
-        .with_cfg(rules.config())
-        .with_block(block_env(number, timestamp))
-        .build_mainnet();
-    for tx in txs {
-        if tx.inner().gas_limit() > BLOCK_GAS_LIMIT - run.gas_used && tx.inner().gas_limit() <= BLOCK_GAS_LIMIT {
-            break;
-        }
-        match evm.transact(tx_env(tx)) {
-            Ok(outcome) => {
-                run.gas_used += outcome.result.tx_gas_used();
-                run.changes.merge(&outcome.state);
-                evm.commit(outcome.state);
-                run.done.push((tx.clone(), outcome.result));
+/// The rules, and the block that is being made.
+#[derive(Clone, Copy)]
+pub(crate) struct Environment {
+    pub(crate) rules: Rules,
+    pub(crate) number: u64,
+    pub(crate) timestamp: u64,
+}
+
+impl Environment {
+    /// Executes transactions in order on `state`; stops at the first that the gas left cannot hold.
+    ///
+    /// # Errors
+    ///
+    /// Only what the database or revm itself reports; a bad transaction is part of the result.
+    pub(crate) fn run_block(
+        self,
+        state: &StateView,
+        txs: &[Tx],
+        kinds: &CostlyKinds,
+    ) -> Result<BlockRun, DevChainError> {
+        let results = Results::default();
+        ahead::with_helpers(self, state, txs, (kinds, &results), |progress| {
+            let mut run = BlockRun::default();
+            let mut evm = self.evm(state, self.rules.config(), &results);
+            for (index, tx) in txs.iter().enumerate() {
+                let gas_limit = tx.inner().gas_limit();
+                if gas_limit > BLOCK_GAS_LIMIT - run.gas_used && gas_limit <= BLOCK_GAS_LIMIT {
+                    break;
+                }
+                progress.at(index);
+                let costly_calls = evm.precompiles.costly_calls;
+                match evm.transact(tx_env(tx)) {
+                    Ok(outcome) => {
+                        run.gas_used += outcome.result.tx_gas_used();
+                        run.changes.merge(&outcome.state);
+                        evm.commit(outcome.state);
+                        run.done.push((tx.clone(), outcome.result));
+                    }
+                    // One before it was left out: it waits for another with that nonce.
+                    Err(EVMError::Transaction(InvalidTransaction::NonceTooHigh { .. })) => {}
+                    Err(EVMError::Transaction(reason)) => {
+                        run.invalid.push((tx.clone(), invalid_text(&reason)));
+                    }
+                    Err(EVMError::Database(error)) => return Err(error),
+                    // One transaction that revm cannot run must not end the chain.
+                    Err(other) => run.invalid.push((tx.clone(), format!("execution failed: {other}"))),
+                }
+                if evm.precompiles.costly_calls > costly_calls {
+                    kinds.add(tx);
+                }
             }
-            // One before it was left out: it waits for another with that nonce.
-            Err(EVMError::Transaction(InvalidTransaction::NonceTooHigh { .. })) => {}
-            Err(EVMError::Transaction(reason)) => {
-                run.invalid.push((tx.clone(), invalid_text(&reason)));
-            }
-            Err(EVMError::Database(error)) => return Err(error),
-            // One transaction that revm cannot run must not end the chain.
-            Err(other) => run.invalid.push((tx.clone(), format!("execution failed: {other}"))),
-        }
+            Ok(run)
+        })
     }
-    Ok(run)
+
+    /// Executes a transaction of the block on the state before it, for the results of costly precompiles alone.
+    pub(crate) fn try_out(self, state: &StateView, tx: &Tx, results: &Results) {
+        let mut config = self.rules.config();
+        config.disable_nonce_check = true;
+        // What fails here may succeed when its turn comes, and the other way round.
+        let _ = self.evm(state, config, results).transact(tx_env(tx));
+    }
+
+    pub(crate) fn evm<'a>(self, state: &'a StateView, config: CfgEnv, results: &'a Results) -> BlockEvm<'a> {
+        Context::mainnet()
+            .with_db(CacheDB::new(state))
+            .with_cfg(config)
+            .with_block(block_env(self.number, self.timestamp))
+            .build_mainnet()
+            .with_precompiles(SharedPrecompiles::new(self.rules.spec, results))
+    }
 }
 
 /// Executes a call without keeping its effects.

@@ -45,11 +45,12 @@
 //!
 //! # Code map
 //!
-//! `database` opening, and again after a full disk · `db` tables and reading · `diff` what a block changed or overwrote · `state` the EVM's view · `evm` execution · `block` headers and receipts ·
+//! `database` opening, and again after a full disk · `db` tables and reading · `diff` what a block changed or overwrote · `state` the EVM's view · `evm` execution · `ahead` pairings on other cores · `block` headers and receipts ·
 //! `write` the one durable step · `pool` waiting transactions · `chain` the sealing thread · `rpc` methods and transports. Feature `test-faults` adds
 //! `DevChain::reorg` for tests of clients; it is never on in a production build.
 
 mod accounts;
+mod ahead;
 mod block;
 mod chain;
 mod clock;

@@ -13,6 +13,8 @@ pub const STATE_HISTORY_BLOCKS: u64 = 256;
 pub const TX_BYTES_MAX: usize = 128 * 1024;
 /// Transactions taken into one block at most.
 pub const BLOCK_TXS_MAX: usize = 4_096;
+/// Threads that work out costly precompiles of a block beside the one that seals it.
+pub const AHEAD_THREADS_MAX: usize = 15;
 /// Transactions in the pool, waiting for a nonce or for the next block.
 pub const POOL_TXS_MAX: usize = 16_384;
 /// Encoded size of all transactions in the pool.
@@ -32,8 +34,10 @@ pub const BATCH_CONCURRENCY: usize = 64;
 pub const BATCH_RESPONSE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of an HTTP body or a WebSocket message.
 pub const REQUEST_BYTES_MAX: usize = 5 * 1024 * 1024;
-/// Connections of both kinds together.
+/// Connections of both kinds together. At the limit, those over HTTP that are idle are closed for others.
 pub const CONNECTIONS_MAX: usize = 1_024;
+/// Milliseconds between two looks for idle ones while others wait.
+pub const CROWDED_LOOK_MS: u64 = 100;
 /// Requests of one WebSocket connection in progress.
 pub const SOCKET_REQUESTS_MAX: usize = 256;
 /// Subscriptions of one WebSocket connection.

@@ -7,11 +7,39 @@ use crate::{
     limits::STATE_HISTORY_BLOCKS,
 };
 use alloy::primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
+use parking_lot::Mutex;
 use redb::{ReadOnlyTable, ReadTransaction};
 use revm::{
     DatabaseRef,
     state::{AccountInfo, Bytecode},
 };
+use std::{collections::HashMap, sync::Arc};
+
+/// Contracts that are kept ready to run; all are forgotten beyond that.
+const CODES_MAX: usize = 256;
+
+/// Code as the EVM runs it: analysed once, not for each block. Code never changes under its hash.
+#[derive(Default)]
+pub(crate) struct Codes(Mutex<HashMap<B256, Bytecode>>);
+
+impl Codes {
+    fn get_or(
+        &self,
+        hash: B256,
+        load: impl FnOnce() -> Result<Bytecode, DevChainError>,
+    ) -> Result<Bytecode, DevChainError> {
+        if let Some(code) = self.0.lock().get(&hash) {
+            return Ok(code.clone());
+        }
+        let code = load()?;
+        let mut codes = self.0.lock();
+        if codes.len() >= CODES_MAX {
+            codes.clear();
+        }
+        codes.insert(hash, code.clone());
+        Ok(code)
+    }
+}
 
 /// State after one block.
 pub(crate) struct StateView {
@@ -21,6 +49,7 @@ pub(crate) struct StateView {
     headers: ReadOnlyTable<u64, db::HeaderRow<'static>>,
     /// What later blocks overwrote; empty at the latest block.
     past: Diff,
+    codes: Arc<Codes>,
 }
 
 impl StateView {
@@ -55,7 +84,13 @@ impl StateView {
             code: read.open_table(CODE)?,
             headers: read.open_table(HEADERS)?,
             past,
+            codes: Arc::default(),
         })
+    }
+
+    /// Runs the code that is ready in `codes`, and keeps there what was not.
+    pub(crate) fn with_codes(self, codes: &Arc<Codes>) -> Self {
+        Self { codes: codes.clone(), ..self }
     }
 
     pub(crate) fn account(&self, address: Address) -> Result<Option<AccountRow>, DevChainError> {
@@ -105,7 +140,8 @@ impl DatabaseRef for StateView {
     }
 
     fn code_by_hash_ref(&self, hash: B256) -> Result<Bytecode, DevChainError> {
-        Bytecode::new_raw_checked(self.code(hash)?).map_err(|e| corrupt("code", &e))
+        let load = || Bytecode::new_raw_checked(self.code(hash)?).map_err(|e| corrupt("code", &e));
+        self.codes.get_or(hash, load)
     }
 
     fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, DevChainError> {

@@ -100,16 +100,23 @@ async fn connections_beyond_the_limit_wait_for_a_place() {
     let server = tokio::spawn(chain.serve_with(listener, options, std::future::pending()));
     let request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 47\r\n\r\n\
         {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_chainId\"}";
+    let (half, rest) = request.split_at(30);
     let mut first = TcpStream::connect(address).await.unwrap();
-    first.write_all(request).await.unwrap();
-    let mut byte = [0];
-    first.read_exact(&mut byte).await.unwrap();
+    first.write_all(half).await.unwrap();
     let mut second = TcpStream::connect(address).await.unwrap();
     second.write_all(request).await.unwrap();
-    let early = tokio::time::timeout(std::time::Duration::from_millis(100), second.read_exact(&mut byte)).await;
+    let mut byte = [0];
+    let early = tokio::time::timeout(std::time::Duration::from_millis(300), second.read_exact(&mut byte)).await;
     assert!(early.is_err(), "the only place is taken");
-    drop(first);
+    first.write_all(rest).await.unwrap();
+    let mut answer = String::new();
+    first.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains("0x7a69"), "answered, and closed for the other: {answer}");
     second.read_exact(&mut byte).await.unwrap();
+    // One that waits for no answer makes room at once.
+    let mut third = TcpStream::connect(address).await.unwrap();
+    third.write_all(request).await.unwrap();
+    third.read_exact(&mut byte).await.unwrap();
     server.abort();
 }
 

@@ -36,7 +36,7 @@ impl Place {
         let snapshot = core.snapshot()?;
         let number = resolve_known(&snapshot, block)?;
         let header = snapshot.known_header(number)?.header;
-        let state = StateView::at(&snapshot, number)?;
+        let state = StateView::at(&snapshot, number)?.with_codes(&core.codes);
         let by_tag = matches!(block, BlockId::Number(tag) if !matches!(tag, BlockNumberOrTag::Number(_) | BlockNumberOrTag::Earliest));
         if by_tag {
             let timestamp = core.clock.lock().now(header.timestamp);

@@ -3,7 +3,7 @@
 use super::{Rpc, RpcError, respond, socket};
 use crate::{
     DevChainError, ServeOptions,
-    limits::{REQUEST_BYTES_MAX, REQUEST_TIMEOUT_SECS, SHUTDOWN_GRACE_SECS, SOCKET_PING_SECS},
+    limits::{CROWDED_LOOK_MS, REQUEST_BYTES_MAX, REQUEST_TIMEOUT_SECS, SHUTDOWN_GRACE_SECS, SOCKET_PING_SECS},
 };
 use axum::{
     Router,
@@ -21,7 +21,7 @@ use hyper_util::{
 use std::{sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::CorsLayer;
@@ -50,12 +50,14 @@ pub(crate) async fn serve(
         .with_state(app);
     let connections_max = u32::try_from(options.connections_max).unwrap_or(u32::MAX);
     let slots = Arc::new(Semaphore::new(connections_max as usize));
+    let crowded = Arc::new(Notify::new());
     tokio::pin!(shutdown);
     loop {
-        // No connection is accepted beyond the limit: further ones wait in the backlog of the socket.
+        // No connection is accepted beyond the limit: further ones wait in the backlog of the socket. Those that are
+        // kept for later requests make room for them.
         let permit = tokio::select! {
             () = &mut shutdown => break,
-            permit = slots.clone().acquire_owned() => permit.map_err(|e| DevChainError::Serve(std::io::Error::other(e)))?,
+            permit = slot(&slots, &crowded) => permit.map_err(|e| DevChainError::Serve(std::io::Error::other(e)))?,
         };
         let stream = tokio::select! {
             () = &mut shutdown => break,
@@ -69,7 +71,7 @@ pub(crate) async fn serve(
                 }
             },
         };
-        tokio::spawn(connection(stream, router.clone(), Arc::new(permit), closing.clone()));
+        tokio::spawn(connection(stream, router.clone(), Arc::new(permit), crowded.clone(), closing.clone()));
     }
     drop(listener);
     closing.cancel();
@@ -80,7 +82,26 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-async fn connection(stream: TcpStream, router: Router, permit: Permit, closing: CancellationToken) {
+/// A place for one more connection.
+async fn slot(slots: &Arc<Semaphore>, crowded: &Notify) -> Result<OwnedSemaphorePermit, AcquireError> {
+    loop {
+        if slots.available_permits() == 0 {
+            crowded.notify_waiters();
+        }
+        let free = slots.clone().acquire_owned();
+        if let Ok(permit) = tokio::time::timeout(Duration::from_millis(CROWDED_LOOK_MS), free).await {
+            return permit;
+        }
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    permit: Permit,
+    crowded: Arc<Notify>,
+    closing: CancellationToken,
+) {
     let _ = stream.set_nodelay(true);
     let service = TowerToHyperService::new(router.layer(Extension(permit.clone())));
     let connection = http1::Builder::new()
@@ -91,7 +112,8 @@ async fn connection(stream: TcpStream, router: Router, permit: Permit, closing: 
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
-        () = closing.cancelled() => {
+        // After the request in progress, if there is one.
+        () = async { tokio::select! { () = crowded.notified() => {}, () = closing.cancelled() => {} } } => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -25,6 +25,9 @@ use crate::ChainError;
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Connections kept for later requests: endpoints count them.
+const IDLE_CONNECTIONS_MAX: usize = 4;
+
 /// A request: the method and its parameters.
 pub(crate) type Request = (&'static str, Value);
 
@@ -128,6 +131,7 @@ impl Endpoint {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
             .build()
             .map_err(|e| Failure::Unreadable(e.to_string()))?;
         let local = self.is_local();

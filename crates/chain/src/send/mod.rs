@@ -11,6 +11,7 @@ mod fees;
 mod gas;
 mod outbox;
 mod pending;
+mod receipts;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,6 +27,7 @@ use self::{
     fees::{FeeCache, Fees},
     gas::GasBook,
     outbox::Outbox,
+    receipts::Receipts,
 };
 use crate::{
     Address, ChainError, TxHash, Wallet, revert,
@@ -84,6 +86,7 @@ pub(crate) struct Sender {
     fees: FeeCache,
     gas: GasBook,
     outbox: Outbox,
+    receipts: Receipts,
 }
 
 /// A signed transaction.
@@ -98,8 +101,8 @@ struct Signed {
 
 impl Sender {
     pub(crate) fn new(rpc: Rpc, wallet: Wallet, chain_id: u64, confirmations: u64, poll: Duration) -> Arc<Self> {
-        let (fees, gas, outbox) = Default::default();
-        Arc::new(Self { rpc, wallet, chain_id, confirmations, poll, fees, gas, outbox })
+        let (fees, gas, outbox, receipts) = Default::default();
+        Arc::new(Self { rpc, wallet, chain_id, confirmations, poll, fees, gas, outbox, receipts })
     }
 
     pub(crate) fn address(&self) -> Address {

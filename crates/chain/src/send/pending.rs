@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use alloy::primitives::{B256, Bytes, U64};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::Instant;
 
-use super::{Call, Mined, OUT_OF_GAS, Sender, Signed, outbox::SEND_RAW};
+use super::{Call, Mined, OUT_OF_GAS, Sender, Signed, outbox::SEND_RAW, receipts::receipt_request};
 use crate::{
     ChainError, TxHash,
-    rpc::{PATIENCE, Receipt, Request, block_tag, retry},
+    rpc::{Receipt, block_tag},
 };
 
 /// First pause between two looks for the receipt; it grows to the poll interval.
@@ -155,33 +155,6 @@ impl Sender {
         }
     }
 
-    /// The receipt, and whether enough blocks follow. `None` also while no endpoint answers: the transaction is on its
-    /// way, so that is waited out.
-    async fn receipt(&self, hash: B256) -> Result<Option<(Receipt, bool)>, ChainError> {
-        let (method, params) = receipt_request(hash);
-        let found = if self.confirmations == 0 {
-            self.rpc.get::<Option<Receipt>>(method, params).await.map(|receipt| receipt.map(|receipt| (receipt, true)))
-        } else {
-            self.deep_receipt(method, params).await
-        };
-        match found {
-            Err(ChainError::Unreachable { .. }) => Ok(None),
-            outcome => outcome,
-        }
-    }
-
-    /// The receipt and the latest block of the same endpoint: those of two may belong to two histories.
-    async fn deep_receipt(&self, method: &'static str, params: Value) -> Result<Option<(Receipt, bool)>, ChainError> {
-        let head = ("eth_blockNumber", json!([]));
-        let receipt = [(method, params)];
-        let both = || self.rpc.once_batch::<U64, Option<Receipt>>(&head, &receipt);
-        let (head, found) = retry(PATIENCE, both).await.map_err(|failure| self.rpc.error(method, failure))?;
-        Ok(found.into_iter().next().flatten().map(|receipt| {
-            let deep_enough = head.to::<u64>() >= receipt.block_number.saturating_add(self.confirmations);
-            (receipt, deep_enough)
-        }))
-    }
-
     async fn finish(&self, call: &Call, version: &Signed, receipt: Receipt) -> Result<Mined, ChainError> {
         let tx = tx_hash(version.hash);
         if receipt.succeeded() {
@@ -203,10 +176,6 @@ impl Sender {
         }
         Err(ChainError::Reverted { name: "Unknown".to_owned(), detail: format!("transaction {tx} failed") })
     }
-}
-
-fn receipt_request(hash: B256) -> Request {
-    ("eth_getTransactionReceipt", json!([hash]))
 }
 
 fn tx_hash(hash: B256) -> TxHash {

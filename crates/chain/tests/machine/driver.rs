@@ -79,7 +79,9 @@ pub(crate) struct Driver {
     trace: Vec<String>,
     /// Operations that went through, and that were refused.
     pub(crate) tally: (usize, usize),
-    /// How many operations of each kind went through.
+    /// Whether the last transaction went through.
+    pub(crate) accepted: bool,
+    /// How many operations of each kind went through, by the last transaction of each.
     pub(crate) done: BTreeMap<Kind, usize>,
 }
 
@@ -92,7 +94,19 @@ impl Driver {
     ) -> Self {
         let users = signers.keys().copied().collect();
         let (keys, intents, trace) = (HashMap::new(), Vec::new(), Vec::new());
-        Self { evm, model, users, signers, operators, keys, intents, trace, tally: (0, 0), done: BTreeMap::new() }
+        Self {
+            evm,
+            model,
+            users,
+            signers,
+            operators,
+            keys,
+            intents,
+            trace,
+            tally: (0, 0),
+            accepted: false,
+            done: BTreeMap::new(),
+        }
     }
 
     /// Forgets what led here.
@@ -123,6 +137,7 @@ impl Driver {
                 self.require(words.starts_with(&expected), || format!("returned {words:?}, not {expected:?}"));
                 self.model = next;
                 self.tally.0 += 1;
+                self.accepted = true;
                 self.check_coins(&[by, self.model.at.storage, self.model.at.staking]);
                 Some(returned)
             }
@@ -131,6 +146,7 @@ impl Driver {
                     format!("refused with {reason}, not {refusal:?} {}", refusal.bytes)
                 });
                 self.tally.1 += 1;
+                self.accepted = false;
                 None
             }
             (Ok(_), Err(refusal)) => self.fail(&format!("went through, though the model refuses: {refusal:?}")),
@@ -166,6 +182,7 @@ impl Driver {
         self.trace.push(format!("{seconds} s pass"));
         self.evm.timestamp += seconds;
         self.model.now = self.evm.timestamp;
+        self.accepted = true;
     }
 
     pub(crate) fn require(&self, holds: bool, what: impl FnOnce() -> String) {

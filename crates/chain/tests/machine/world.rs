@@ -31,6 +31,9 @@ pub(crate) const VOTES: Votes = Votes { capacity: 1 << 24, storage_price: 500, w
 /// What the founding nodes decide to add to what users pay.
 const RATES: Rates = Rates { usage_bps: 3_333, per_node: 500, per_shard: 70 };
 
+/// What they decide that a candidate has to have.
+const THRESHOLD: u128 = 300 * FLOE;
+
 const USERS: usize = 5;
 /// Accounts that may run nodes: those of the founders and some more.
 const SPARE: usize = 3;
@@ -117,6 +120,8 @@ pub(crate) async fn launched(shards: u16, stakes: &[u128]) -> Driver {
     driver.act(launcher, at.epochs, Epochs::launchCall {}, |model| model.launch(launcher));
     driver.fund_pot_with(users[0], 2_000_000);
     driver.vote_by_all(Decision::Rates(RATES));
+    driver.vote_by_all(Decision::Auditor(users[1]));
+    driver.vote_by_all(Decision::Threshold(THRESHOLD));
     driver.audit();
     driver.start();
     driver

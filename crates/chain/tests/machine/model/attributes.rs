@@ -31,7 +31,7 @@ impl Object {
         }
     }
 
-    fn of(number: U256) -> Self {
+    pub(crate) fn of(number: U256) -> Self {
         let (pool, place) = ((number >> 64_usize).to::<u64>(), (number & U256::from(u64::MAX)).to::<u64>());
         if pool == 0 { Self::Single(place) } else { Self::Pooled(Entry { pool, place }) }
     }

@@ -77,9 +77,9 @@ impl Pool {
         while self.settled < epoch {
             let next = if self.settled < apart { self.settled + 1 } else { epoch };
             self.share_out(rewards[&next] - rewards[&self.settled]);
-            self.next_commission.take_if(|(_, from)| *from <= next).into_iter().for_each(|(bps, _)| {
+            if let Some((bps, _)) = self.next_commission.take_if(|(_, from)| *from <= next) {
                 self.commission_bps = bps;
-            });
+            }
             self.move_stake(next);
             self.settled = next;
             self.marks.insert(next, Mark { per_share: self.per_share, index: self.index });

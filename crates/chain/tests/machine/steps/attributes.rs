@@ -11,14 +11,17 @@ use crate::machine::operations::Draw;
 const KEYS: [&str; 5] = ["content-type", "content-language", "link", "_walrusBlobType", "a"];
 
 impl Driver {
-    fn object(&self, draw: &mut Draw) -> (Object, Option<Address>) {
+    fn object(&self, draw: &mut Draw) -> Object {
         let entries = self.entries();
-        if draw.percent(40) && !entries.is_empty() {
-            let entry = draw.pick(&entries);
-            return (Object::Pooled(entry), self.model.pool_deeds.owners.get(&entry.pool).copied());
+        let pooled = draw.percent(40) && !entries.is_empty();
+        if pooled { Object::Pooled(draw.pick(&entries)) } else { Object::Single(self.blob(draw)) }
+    }
+
+    fn owner_of_object(&self, object: Object) -> Option<Address> {
+        match object {
+            Object::Single(id) => self.model.blob_deeds.owners.get(&id).copied(),
+            Object::Pooled(entry) => self.model.pool_deeds.owners.get(&entry.pool).copied(),
         }
-        let id = self.blob(draw);
-        (Object::Single(id), self.model.blob_deeds.owners.get(&id).copied())
     }
 
     /// A key, mostly one that is there if it should be.
@@ -46,8 +49,8 @@ impl Driver {
     }
 
     pub(super) fn set_attributes(&mut self, draw: &mut Draw) {
-        let (object, owner) = self.object(draw);
-        let (by, at) = (self.mostly(draw, owner), self.model.at.attributes);
+        let object = self.object(draw);
+        let (by, at) = (self.mostly(draw, self.owner_of_object(object)), self.model.at.attributes);
         let rule = draw.pick(&[Rule::New, Rule::Known, Rule::Any]);
         let there = rule == Rule::Known || (rule == Rule::Any && draw.percent(50));
         let mut pairs: Vec<_> = (0..draw.below(4))
@@ -78,9 +81,18 @@ impl Driver {
     }
 
     pub(super) fn remove_attributes(&mut self, draw: &mut Draw) {
-        let (object, owner) = self.object(draw);
-        let by = self.mostly(draw, owner);
-        let keys: Vec<_> = (0..draw.below(4)).map(|_| self.attribute_key(draw, object, true)).collect();
+        // Mostly where there is something to remove.
+        let said =
+            self.model.said.iter().filter(|(number, said)| !said.is_empty() && self.model.is_registered(**number));
+        let said: Vec<_> = said.map(|(number, _)| Object::of(*number)).collect();
+        let object = if said.is_empty() || draw.percent(15) { self.object(draw) } else { draw.pick(&said) };
+        let by = self.mostly(draw, self.owner_of_object(object));
+        let mut keys: Vec<_> = (0..draw.below(4)).map(|_| self.attribute_key(draw, object, true)).collect();
+        if draw.percent(85) {
+            // None twice.
+            keys.sort();
+            keys.dedup();
+        }
         let call = Attributes::removeCall { objectId: object.number(), keys: keys.clone() };
         self.act(by, self.model.at.attributes, call, |model| model.remove_attributes(by, object, &keys));
     }

@@ -220,7 +220,19 @@ impl Driver {
     pub(super) fn fund(&mut self, draw: &mut Draw) {
         let (by, object) = (self.user(draw), self.lively(draw));
         let each = self.model.blobs.get(&object).map_or(1, |blob| units(self.model.length(blob.size).unwrap_or(1)));
-        let amount = u128::from(draw.below(each * 4_000));
+        self.fund_with(by, object, u128::from(draw.below(each * 4_000)));
+    }
+
+    /// A certified blob in its last two epochs, if there is one.
+    fn ending(&self, draw: &mut Draw) -> u64 {
+        let epoch = self.model.epoch();
+        let ends =
+            self.model.blobs.iter().filter(|(_, b)| b.certified.is_some() && b.end > epoch && b.end <= epoch + 2);
+        let ends: Vec<_> = ends.map(|(id, _)| *id).collect();
+        if ends.is_empty() { self.lively(draw) } else { draw.pick(&ends) }
+    }
+
+    fn fund_with(&mut self, by: Address, object: u64, amount: u128) {
         let call = Blobs::fundCall { objectId: U256::from(object), amount };
         self.act(by, self.model.at.blobs, call, |model| model.fund(by, object, amount));
     }
@@ -242,7 +254,10 @@ impl Driver {
             .iter()
             .filter(|(_, b)| b.certified.is_some() && b.end > epoch && b.end <= epoch + 2 && b.fund.balance != 0);
         let due: Vec<_> = due.map(|(id, _)| *id).collect();
-        let object = if due.is_empty() || draw.percent(20) { self.lively(draw) } else { draw.pick(&due) };
+        let object = if due.is_empty() || draw.percent(20) { self.ending(draw) } else { draw.pick(&due) };
+        if due.is_empty() && draw.percent(70) {
+            self.fund_with(by, object, u128::from(draw.below(40_000)));
+        }
         let call = Blobs::renewCall { objectId: U256::from(object) };
         self.act(by, self.model.at.blobs, call, |model| model.renew(by, object));
     }

@@ -11,6 +11,14 @@ use crate::machine::operations::Draw;
 use crate::machine::world::{FLOE, HOUR};
 
 impl Driver {
+    /// Lets the time pass, mostly, until the step out of a phase is due.
+    pub(super) fn wait_for(&mut self, draw: &mut Draw, phase: Phase) {
+        let left = self.model.due_at().saturating_sub(self.model.now);
+        if self.model.clock.phase == phase && left != 0 && draw.percent(60) {
+            self.pass(left);
+        }
+    }
+
     pub(super) fn select(&mut self, draw: &mut Draw) {
         let by = self.user(draw);
         self.act(by, self.model.at.epochs, Epochs::selectNextCall {}, |model| model.select_next());
@@ -46,6 +54,10 @@ impl Driver {
         if self.model.clock.phase == Phase::Done {
             self.pass(HOUR / 2);
             self.select(draw);
+            // Others act between the selection and the next epoch.
+            if draw.percent(25) {
+                return;
+            }
         }
         if self.model.clock.phase == Phase::Selected {
             self.pass(HOUR / 2);

@@ -12,16 +12,16 @@ mod subsidies;
 use alloy::primitives::{Address, U256};
 
 use super::driver::Driver;
+use super::model::clock::Phase;
 use super::model::tokens::Title;
 use super::operations::{Draw, Kind, Op};
 use crate::bindings::{Storage, TestStablecoin};
 
 impl Driver {
     pub(crate) fn step(&mut self, op: Op) {
-        let before = self.tally.0;
+        self.accepted = false;
         self.attempt(op);
-        let moves_time = matches!(op.kind, Kind::Pass);
-        if self.tally.0 != before || moves_time {
+        if self.accepted {
             *self.done.entry(op.kind).or_default() += 1;
         }
     }
@@ -94,10 +94,19 @@ impl Driver {
             Kind::RegisterNode => self.register_node(draw),
             Kind::JoinActiveSet => self.join_active_set(draw),
             Kind::Pass => self.pass(draw.below(3_000)),
-            Kind::Select => self.select(draw),
-            Kind::Begin => self.begin(draw),
+            Kind::Select => {
+                self.wait_for(draw, Phase::Done);
+                self.select(draw);
+            }
+            Kind::Begin => {
+                self.wait_for(draw, Phase::Selected);
+                self.begin(draw);
+            }
             Kind::Report => self.report(draw),
-            Kind::EndSync => self.end_sync(draw),
+            Kind::EndSync => {
+                self.wait_for(draw, Phase::Sync);
+                self.end_sync(draw);
+            }
             Kind::NextEpoch => self.next_epoch(draw),
             Kind::Vote => self.vote(draw),
             Kind::Decide => self.decide(draw),

@@ -4,6 +4,7 @@ use alloy::primitives::{Address, U256};
 
 use crate::bindings::{Nodes, Staking};
 use crate::machine::driver::Driver;
+use crate::machine::model::governance::Decision;
 use crate::machine::model::nodes::Votes;
 use crate::machine::model::stake::{LEAST, Position};
 use crate::machine::operations::Draw;
@@ -81,16 +82,31 @@ impl Driver {
     }
 
     pub(super) fn join(&mut self, draw: &mut Draw) {
-        let (id, by) = self.position(draw, |_| true);
-        let alike = self.model.stakes.positions.get(&id).cloned();
         let kind = |p: &Position| (p.owner, p.node, p.activation, p.withdraw);
-        let (other, _) = self.position(draw, |p| alike.as_ref().is_some_and(|alike| kind(alike) == kind(p)));
+        let all = &self.model.stakes.positions;
+        let paired = |p: &Position| all.values().filter(|other| kind(other) == kind(p)).count() > 1;
+        let (id, by) = self.position(draw, paired);
+        let first = all.get(&id).map(kind);
+        let partners: Vec<_> = all.iter().filter(|(other, p)| **other != id && first == Some(kind(p))).collect();
+        let partners: Vec<_> = partners.into_iter().map(|(other, _)| *other).collect();
+        let other =
+            if partners.is_empty() || draw.percent(8) { self.position(draw, |_| true).0 } else { draw.pick(&partners) };
         let call = Staking::joinCall { positionId: U256::from(id), otherId: U256::from(other) };
         self.act(by, self.model.at.staking, call, |model| model.join(by, id, other));
     }
 
     pub(super) fn join_active_set(&mut self, draw: &mut Draw) {
-        let (by, node) = (self.user(draw), self.node(draw));
+        let (least, next) = (self.model.stakes.least(), self.model.next_open());
+        let idle = self.model.stakes.pools.iter().filter(|(_, pool)| !pool.active);
+        let idle: Vec<_> = idle.map(|(node, pool)| (*node, pool.stake_at(next))).collect();
+        let ready: Vec<_> = idle.iter().filter(|(_, stake)| *stake >= least).map(|(node, _)| *node).collect();
+        let (by, anyone) = (self.user(draw), Decision::Threshold(0));
+        let asked = self.model.proposals.contains_key(&self.model.proposal_id(anyone));
+        if ready.is_empty() && !asked && idle.iter().any(|(_, stake)| *stake >= LEAST) {
+            // Those who have too little would have enough if that passed.
+            self.vote_by_all(anyone);
+        }
+        let node = if ready.is_empty() || draw.percent(10) { self.node(draw) } else { draw.pick(&ready) };
         let call = Staking::joinActiveSetCall { nodeId: U256::from(node) };
         self.act(by, self.model.at.staking, call, |model| model.join_active_set(node));
     }

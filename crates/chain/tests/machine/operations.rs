@@ -138,7 +138,7 @@ const WEIGHTS: &[(u32, Kind)] = &[
     (4, Kind::VoteTerms),
     (2, Kind::NextKey),
     (2, Kind::RegisterNode),
-    (4, Kind::JoinActiveSet),
+    (6, Kind::JoinActiveSet),
     (3, Kind::Pass),
     (3, Kind::Select),
     (3, Kind::Begin),

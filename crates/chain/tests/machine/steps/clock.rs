@@ -158,7 +158,7 @@ impl Driver {
         self.execute_as(draw, decision);
     }
 
-    fn execute_as(&mut self, draw: &mut Draw, decision: Decision) {
+    pub(super) fn execute_as(&mut self, draw: &mut Draw, decision: Decision) {
         let by = self.user(draw);
         let call = Governance::executeCall { target: self.model.target(decision), data: decision.data() };
         self.act(by, self.model.at.governance, call, |model| model.execute(decision));

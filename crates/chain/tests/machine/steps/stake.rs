@@ -95,16 +95,30 @@ impl Driver {
         self.act(by, self.model.at.staking, call, |model| model.join(by, id, other));
     }
 
+    /// Nodes that are no candidates, and have so much.
+    fn idle_with(&self, least: u128) -> Vec<u64> {
+        let next = self.model.next_open();
+        let pools = self.model.stakes.pools.iter();
+        pools.filter(|(_, pool)| !pool.active && pool.stake_at(next) >= least).map(|(node, _)| *node).collect()
+    }
+
+    /// Some epochs after everyone has voted for it, anyone can be a candidate.
+    fn lower_threshold(&mut self, draw: &mut Draw) {
+        let (anyone, epoch) = (Decision::Threshold(0), self.model.epoch());
+        let proposal = self.model.proposals.get(&self.model.proposal_id(anyone));
+        match proposal.and_then(|proposal| proposal.window).filter(|(_, expiry)| epoch < *expiry) {
+            Some((ready, _)) if ready <= epoch => self.execute_as(draw, anyone),
+            Some(_) => {}
+            None => self.vote_by_all(anyone),
+        }
+    }
+
     pub(super) fn join_active_set(&mut self, draw: &mut Draw) {
-        let (least, next) = (self.model.stakes.least(), self.model.next_open());
-        let idle = self.model.stakes.pools.iter().filter(|(_, pool)| !pool.active);
-        let idle: Vec<_> = idle.map(|(node, pool)| (*node, pool.stake_at(next))).collect();
-        let ready: Vec<_> = idle.iter().filter(|(_, stake)| *stake >= least).map(|(node, _)| *node).collect();
-        let (by, anyone) = (self.user(draw), Decision::Threshold(0));
-        let asked = self.model.proposals.contains_key(&self.model.proposal_id(anyone));
-        if ready.is_empty() && !asked && idle.iter().any(|(_, stake)| *stake >= LEAST) {
-            // Those who have too little would have enough if that passed.
-            self.vote_by_all(anyone);
+        let by = self.user(draw);
+        let mut ready = self.idle_with(self.model.stakes.least());
+        if ready.is_empty() && !self.idle_with(LEAST).is_empty() {
+            self.lower_threshold(draw);
+            ready = self.idle_with(self.model.stakes.least());
         }
         let node = if ready.is_empty() || draw.percent(10) { self.node(draw) } else { draw.pick(&ready) };
         let call = Staking::joinActiveSetCall { nodeId: U256::from(node) };

@@ -131,6 +131,7 @@ abstract contract PoolRegistry is BlobRules, BlobsErrors, PoolsErrors, StorageEr
     function increase(uint256 poolId, uint64 size, uint256 maxCost) external {
         (address owner, uint64 before, uint32 end, uint32 epoch) = _alive(poolId);
         if (size == 0) revert SizeOutOfRange(0, MAX_POOL_BYTES);
+        _requireSize(uint256(before) + size);
         (,, uint256 cost) =
             treasury.purchase(Purchase(msg.sender, size, _units(size), epoch, end - epoch, 0, maxCost));
         _resize(poolId, owner, uint256(before) + size, end, cost);

@@ -273,6 +273,7 @@ contract Staking is Governed, StakingErrors {
     }
 
     /// @notice Makes one position of two of the same node that begin and end alike. Both are paid what they have earned.
+    ///         Two that leave a pool that was slashed may lose one unit of their principal to rounding.
     /// @param positionId the one that stays; only its owner may
     /// @param otherId the one that ends; of the same owner
     function join(uint256 positionId, uint256 otherId) external {
@@ -283,7 +284,7 @@ contract Staking is Governed, StakingErrors {
         uint256 otherEarned;
         (earned, position.paidPerShare) = _owed(position);
         (otherEarned,) = _owed(other);
-        position.principal += other.principal;
+        position.principal = _joined(position, other);
         delete _positions[otherId];
         emit PositionsJoined(positionId, otherId);
         _payRewards(positionId, position.owner, earned + otherEarned);
@@ -561,6 +562,19 @@ contract Staking is Governed, StakingErrors {
         _positions[newId] = position;
         _positions[newId].principal = amount;
         emit PositionSplit(positionId, newId, amount);
+    }
+
+    /// @dev Principal of both. What leaves was taken out of the pool share by share: together it must not come to more, so
+    ///      that one unit is given up where the sum would round to a share that was not taken out.
+    function _joined(Position storage position, Position storage other) private view returns (uint96 principal) {
+        (uint96 first, uint96 second) = (position.principal, other.principal);
+        principal = first + second;
+        if (position.withdrawEpoch == 0) return principal;
+        uint96 index = _checkpoints[position.nodeId][position.activationEpoch].index;
+        // Stake that has not joined yet leaves as one sum.
+        if (index == 0) return principal;
+        uint256 shares = uint256(StakePools.toShares(first, index)) + StakePools.toShares(second, index);
+        if (StakePools.toShares(principal, index) > shares) --principal;
     }
 
     function _alike(Position storage a, Position storage b) private view returns (bool) {

@@ -92,3 +92,14 @@ fn storage_of_upgradable_contracts_stays_where_it_is() {
         assert!(known.count() == lines.len(), "{contract}: each line names a place");
     }
 }
+
+#[test]
+fn the_documented_example_is_the_compiled_one() {
+    let source = fs::read_to_string(contracts().join("examples/Editions.sol")).expect("the example is committed");
+    let uncommented = |line: &&str| !line.trim_start().starts_with("///");
+    let source: Vec<_> = source.lines().filter(uncommented).collect();
+    let page = fs::read_to_string(contracts().join("../docs/contracts.md")).expect("the page is committed");
+    let (_, after) = page.split_once("```solidity\n").expect("the page has an example");
+    let (example, _) = after.split_once("\n```").expect("the example ends");
+    assert_eq!(example.lines().collect::<Vec<_>>(), source, "docs/contracts.md shows another examples/Editions.sol");
+}

@@ -73,4 +73,5 @@ mod contracts {
     mod subsidies;
     mod tokens;
     mod treasury;
+    mod typed_data;
 }

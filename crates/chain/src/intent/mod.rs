@@ -2,7 +2,7 @@
 //!
 //! An [`Intent`] says what is wanted and on which [`IntentTerms`]; its [`IntentId`] is its EIP-712 hash for one
 //! [`IntentDomain`]. A [`SignedIntent`] has the owner's signatures with it, and a JSON form for the way to a relayer.
-//! The contract is `Intents.sol`; docs/contracts.md has the layout of what is signed.
+//! The contract is `Intents.sol`; docs/intents.md has the layout of what is signed.
 
 mod eip712;
 mod sign;

@@ -1,4 +1,4 @@
-//! What the calls cost. The numbers are those of docs/contracts.md; the limits here catch a change for the worse.
+//! What the calls cost. The numbers are those of docs/gas.md; the limits here catch a change for the worse.
 //!
 //! `cargo test -p floe-chain --test contracts gas -- --nocapture`, and `FLOE_ANVIL` for the column of the draft.
 

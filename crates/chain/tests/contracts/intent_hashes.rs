@@ -6,8 +6,8 @@ use floe_protocol::{BlobId, EncodingType, Epoch, ObjectId};
 use sha2::{Digest, Sha256};
 
 use super::bindings::Intents;
-use super::intent_signing::{domain, extend_hash, fund_hash, register_hash, reserve_hash, typed};
 use super::network::Deployment;
+use super::typed_data::{domain, extend_hash, fund_hash, register_hash, reserve_hash, typed};
 use crate::support::{CHAIN_ID, chains};
 
 /// Random intents of each kind.

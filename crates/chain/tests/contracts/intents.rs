@@ -3,8 +3,9 @@
 use alloy::primitives::{Address, Bytes, U256};
 
 use super::bindings::{Intents, SmartAccount, Storage};
-use super::intent_signing::{ALLOWANCE, CONTRACT_AUTHORIZATION, Owner, approve_data, parts, sign};
+use super::intent_signing::{ALLOWANCE, CONTRACT_AUTHORIZATION, Owner, approve_data, parts};
 use super::network::{Network, STORAGE_PRICE, WRITE_PRICE, account, mined, provider};
+use super::typed_data::sign;
 use crate::support::chains;
 
 /// What a registration of the tests costs: one MiB begun, for two epochs.

@@ -3,10 +3,9 @@
 use alloy::primitives::{Address, Bytes, U256};
 
 use super::bindings::{Blobs, Intents, Storage, TestStablecoin};
-use super::intent_signing::{
-    ALLOWANCE, CONTRACT_AUTHORIZATION, Owner, VALID_SECS, domain, now, parts, register_hash, sign, typed,
-};
+use super::intent_signing::{ALLOWANCE, CONTRACT_AUTHORIZATION, Owner, VALID_SECS, now, parts};
 use super::network::{Network, STORAGE_PRICE, WRITE_PRICE, account, mined, refusal};
+use super::typed_data::{cancellation, domain, register_hash, sign, typed};
 use crate::support::{CHAIN_ID, chains};
 
 const COST: u64 = 2 * STORAGE_PRICE + WRITE_PRICE;
@@ -51,13 +50,8 @@ async fn an_intent_is_carried_out_once() {
         // And not at all if its owner has cancelled it.
         let (intent, payment) = signed(&net, &owner, 3).await;
         let id = net.intents.hashRegister(intent.clone()).call().await.unwrap();
-        let words = [owner.address.into_word(), id].concat();
-        let hash = alloy::primitives::keccak256(
-            [&alloy::primitives::keccak256("CancelAuthorization(address authorizer,bytes32 nonce)")[..], &words]
-                .concat(),
-        );
         let separator = net.money.DOMAIN_SEPARATOR().call().await.unwrap();
-        let (v, r, s) = parts(&sign(&owner.key, &typed(separator, hash)));
+        let (v, r, s) = parts(&sign(&owner.key, &typed(separator, cancellation(owner.address, id))));
         mined(net.money.cancelAuthorization_0(owner.address, id, v, r, s).send().await).await;
         let late = net.intents.register(intent, payment, U256::ZERO).call().await;
         refusal::<TestStablecoin::ERC3009UsedAuthorization, _>(late);

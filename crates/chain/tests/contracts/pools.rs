@@ -141,7 +141,9 @@ async fn what_cannot_be_done_to_a_pool() {
         }
         let dear = net.pools.extend(pool, 1, U256::from(STORAGE_PRICE - 1)).call().await;
         refusal::<Storage::PaymentTooSmall, _>(dear);
-        refusal::<Pools::SizeOutOfRange, _>(net.pools.increase(pool, 0, U256::MAX).call().await);
+        for size in [0, u64::MAX] {
+            refusal::<Pools::SizeOutOfRange, _>(net.pools.increase(pool, size, U256::MAX).call().await);
+        }
         refusal::<Storage::CapacityExceeded, _>(net.pools.increase(pool, capacity, U256::MAX).call().await);
         let dear = net.pools.increase(pool, 1, U256::from(2 * STORAGE_PRICE - 1)).call().await;
         refusal::<Storage::PaymentTooSmall, _>(dear);

@@ -3,8 +3,9 @@
 use alloy::primitives::{B256, U256, keccak256};
 
 use super::bindings::{FloeToken, TestStablecoin};
-use super::intent_signing::{Owner, domain, sign, typed};
+use super::intent_signing::Owner;
 use super::network::{Deployment, account, mined, refusal};
+use super::typed_data::{domain, sign, typed};
 use crate::support::{CHAIN_ID, chains};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -264,7 +264,7 @@ fn subjects(driver: &mut Driver) -> Vec<Subject> {
         let newBlob = Blobs::NewBlob { blobId: id, rootHash: root, size, encodingType: 1, deletable };
         let call = Blobs::registerCall { newBlob, epochs: 2, maxCost: U256::MAX, owner: by };
         let blob = NewBlob { id, root, size, encoding: 1, deletable };
-        let object = driver.act(by, at, call, |model, _| model.register(by, &[blob], 2, U256::MAX, by)).unwrap();
+        let object = driver.act(by, at, call, |model| model.register(by, &[blob], 2, U256::MAX, by)).unwrap();
         subjects.push(Subject::Object { id, object, deletable });
         subjects.push(Subject::Invalid { id });
     }

@@ -1,25 +1,50 @@
 //! Sequences of random operations.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::driver::Driver;
-use super::operations::{Op, operations};
+use super::operations::{self, Kind, Op};
 use super::{setting, world};
 
 /// How often a failing sequence is tried again with less in it.
 const TRIES: usize = 400;
 
+/// From how many sequences on each kind of operation goes through in one of them at least.
+const MANY: u32 = 100;
+
+/// What sequences came to.
+#[derive(Default)]
+struct Totals {
+    epochs: u32,
+    done: usize,
+    refused: usize,
+    /// how often each kind of operation went through
+    kinds: BTreeMap<Kind, usize>,
+}
+
+impl Totals {
+    fn add(&mut self, driver: &Driver) {
+        self.epochs += driver.model.epoch();
+        self.done += driver.tally.0;
+        self.refused += driver.tally.1;
+        for (kind, count) in &driver.done {
+            *self.kinds.entry(*kind).or_default() += count;
+        }
+    }
+}
+
 /// What is wrong after these operations, if anything.
-fn run(start: &Driver, ops: &[Op]) -> Result<(u32, (usize, usize)), String> {
-    let mut driver = start.clone();
+fn run(start: &Driver, ops: &[Op]) -> Result<Box<Driver>, String> {
+    let mut driver = Box::new(start.clone());
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         for op in ops {
             driver.step(*op);
         }
         driver.audit();
-        (driver.model.epoch(), driver.tally)
+        driver
     }));
     outcome.map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
@@ -46,8 +71,8 @@ fn shrunk(start: &Driver, mut ops: Vec<Op>, mut failure: String) -> (Vec<Op>, St
 }
 
 /// Tries the sequence of a seed; gives how far it came, or what is wrong with the smallest that fails.
-fn sequence(start: &Driver, seed: u32, count: usize) -> Result<(u32, (usize, usize)), String> {
-    let ops = operations(seed.into(), count);
+fn sequence(start: &Driver, seed: u32, count: usize) -> Result<Box<Driver>, String> {
+    let ops = operations::operations(seed.into(), count);
     run(start, &ops).map_err(|failure| {
         let (ops, failure) = shrunk(start, ops, failure);
         format!("FLOE_MODEL_SEED={seed} FLOE_MODEL_SEQUENCES=1, {} operations: {ops:?}\n{failure}", ops.len())
@@ -59,10 +84,10 @@ fn the_contracts_do_what_the_model_does() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let start = runtime.block_on(world::launched(10, &[1; 4]));
     let (first, sequences) = (setting("FLOE_MODEL_SEED", 0), setting("FLOE_MODEL_SEQUENCES", 200));
-    let operations = setting("FLOE_MODEL_OPERATIONS", 200) as usize;
+    let length = setting("FLOE_MODEL_OPERATIONS", 200) as usize;
     // Failures are caught and shrunk; only the last word counts.
     std::panic::set_hook(Box::new(|_| {}));
-    let (next, totals, failures) = (AtomicU32::new(0), Mutex::new((0, 0, 0)), Mutex::new(Vec::new()));
+    let (next, totals, failures) = (AtomicU32::new(0), Mutex::new(Totals::default()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
             scope.spawn(|| {
@@ -71,11 +96,8 @@ fn the_contracts_do_what_the_model_does() {
                     if seed >= first + sequences || !failures.lock().unwrap().is_empty() {
                         return;
                     }
-                    match sequence(&start, seed, operations) {
-                        Ok((epoch, (done, refused))) => {
-                            let mut totals = totals.lock().unwrap();
-                            *totals = (totals.0 + epoch, totals.1 + done, totals.2 + refused);
-                        }
+                    match sequence(&start, seed, length) {
+                        Ok(driver) => totals.lock().unwrap().add(&driver),
                         Err(failure) => failures.lock().unwrap().push(failure),
                     }
                 }
@@ -85,7 +107,10 @@ fn the_contracts_do_what_the_model_does() {
     let _ = std::panic::take_hook();
     let failures = failures.into_inner().unwrap();
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
-    let (epochs, done, refused) = totals.into_inner().unwrap();
+    let Totals { epochs, done, refused, kinds } = totals.into_inner().unwrap();
     println!("{sequences} sequences over {epochs} epochs: {done} transactions went through, {refused} were refused");
+    println!("{kinds:?}");
+    let never: Vec<_> = operations::kinds().filter(|kind| !kinds.contains_key(kind)).collect();
+    assert!(sequences < MANY || never.is_empty(), "never went through: {never:?}");
     assert!(done > refused && refused > 0, "{done} went through, {refused} were refused");
 }

@@ -1,7 +1,7 @@
 //! Operations: a kind, and a number that all of its details follow from.
 
 /// What somebody tries to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Mint,
     ApproveCoins,
@@ -31,7 +31,25 @@ pub(crate) enum Kind {
     WithdrawFund,
     Sweep,
     TransferBlob,
+    CreatePool,
+    ExtendPool,
+    IncreasePool,
+    DecreasePool,
+    DestroyPool,
+    RegisterInPool,
+    CertifyInPool,
+    Refresh,
+    DeleteInPool,
+    BurnExpired,
+    TransferPool,
+    SetAttributes,
+    RemoveAttributes,
+    CarryOut,
+    CancelIntent,
     Subsidize,
+    FundPot,
+    Process,
+    AddCommissions,
     Stake,
     Unstake,
     Withdraw,
@@ -88,7 +106,25 @@ const WEIGHTS: &[(u32, Kind)] = &[
     (2, Kind::WithdrawFund),
     (2, Kind::Sweep),
     (2, Kind::TransferBlob),
+    (6, Kind::CreatePool),
+    (5, Kind::ExtendPool),
+    (5, Kind::IncreasePool),
+    (4, Kind::DecreasePool),
+    (2, Kind::DestroyPool),
+    (9, Kind::RegisterInPool),
+    (8, Kind::CertifyInPool),
+    (3, Kind::Refresh),
+    (4, Kind::DeleteInPool),
+    (2, Kind::BurnExpired),
+    (1, Kind::TransferPool),
+    (6, Kind::SetAttributes),
+    (2, Kind::RemoveAttributes),
+    (12, Kind::CarryOut),
+    (1, Kind::CancelIntent),
     (3, Kind::Subsidize),
+    (2, Kind::FundPot),
+    (6, Kind::Process),
+    (2, Kind::AddCommissions),
     (8, Kind::Stake),
     (7, Kind::Unstake),
     (6, Kind::Withdraw),
@@ -102,16 +138,16 @@ const WEIGHTS: &[(u32, Kind)] = &[
     (4, Kind::VoteTerms),
     (2, Kind::NextKey),
     (2, Kind::RegisterNode),
-    (2, Kind::JoinActiveSet),
+    (6, Kind::JoinActiveSet),
     (3, Kind::Pass),
     (3, Kind::Select),
     (3, Kind::Begin),
     (5, Kind::Report),
-    (1, Kind::EndSync),
-    (18, Kind::NextEpoch),
+    (2, Kind::EndSync),
+    (25, Kind::NextEpoch),
     (3, Kind::Vote),
     (3, Kind::Decide),
-    (3, Kind::Execute),
+    (6, Kind::Execute),
     (2, Kind::LowerReward),
 ];
 
@@ -119,6 +155,11 @@ const WEIGHTS: &[(u32, Kind)] = &[
 pub(crate) struct Op {
     pub(crate) kind: Kind,
     pub(crate) seed: u64,
+}
+
+/// All of them.
+pub(crate) fn kinds() -> impl Iterator<Item = Kind> {
+    WEIGHTS.iter().map(|(_, kind)| *kind)
 }
 
 /// The operations of a sequence.

@@ -1,7 +1,10 @@
 //! A launched network to start from: deployed on the embedded chain by the code that deploys networks, its transactions
 //! run again on the machine, and then set up by operations that the model watches.
 
+use std::collections::BTreeMap;
+
 use alloy::primitives::{Address, Bytes, U256, keccak256};
+use alloy::signers::local::PrivateKeySigner;
 use floe_chain::{
     Wallet,
     deploy::{self, DeployOptions},
@@ -11,7 +14,9 @@ use serde_json::json;
 
 use super::driver::Driver;
 use super::evm::Evm;
+use super::model::governance::Decision;
 use super::model::nodes::Votes;
+use super::model::subsidies::Rates;
 use super::model::{Model, Places, Rules};
 use crate::bindings::{Epochs, FloeToken, Staking, TestStablecoin};
 use crate::support::{self, FUNDED_KEY};
@@ -22,6 +27,12 @@ pub(crate) const MAX_AHEAD: u32 = 8;
 pub(crate) const FLOE: u128 = 10_u128.pow(18);
 /// What the founding nodes vote for.
 pub(crate) const VOTES: Votes = Votes { capacity: 1 << 24, storage_price: 500, write_price: 2_000 };
+
+/// What the founding nodes decide to add to what users pay.
+const RATES: Rates = Rates { usage_bps: 3_333, per_node: 500, per_shard: 70 };
+
+/// What they decide that a candidate has to have.
+const THRESHOLD: u128 = 900 * FLOE;
 
 const USERS: usize = 5;
 /// Accounts that may run nodes: those of the founders and some more.
@@ -60,8 +71,12 @@ async fn deployed(shards: u16) -> (Evm, Places, Address) {
         epochs: of(at.epochs),
         governance: of(at.governance),
         blobs: of(at.blobs),
+        pools: of(at.pools),
+        attributes: of(at.attributes),
+        subsidies: of(at.subsidies),
         storage: of(at.storage),
         availability: of(at.availability),
+        intents: of(at.intents),
         money: of(at.payment_token),
         floe: of(at.floe_token),
     };
@@ -75,17 +90,22 @@ pub(crate) async fn launched(shards: u16, stakes: &[u128]) -> Driver {
     let encoding = EncodingParams::new(shards).unwrap();
     let rules = Rules { shards, max_ahead: MAX_AHEAD, duration: HOUR, launcher, encoding };
     let supply = evm.view(at.floe, &FloeToken::totalSupplyCall {}).to();
-    let model = Model::new(at, rules, evm.timestamp, supply);
-    let users: Vec<_> = (0..USERS).map(|i| account(&format!("user {i}"))).collect();
+    let mut model = Model::new(at, rules, evm.timestamp, supply);
+    model.trust_treasury();
+    let keys = (0..USERS).map(|i| PrivateKeySigner::from_bytes(&keccak256(format!("user {i}"))).unwrap());
+    let signers: BTreeMap<_, _> = keys.map(|key| (key.address(), key)).collect();
+    let users: Vec<_> = signers.keys().copied().collect();
     let operators: Vec<_> = (0..stakes.len() + SPARE).map(|i| account(&format!("operator {i}"))).collect();
-    let mut driver = Driver::new(evm, model, users.clone(), operators.clone());
+    let mut driver = Driver::new(evm, model, signers, operators.clone());
     for user in &users {
         driver.mint(*user, 50_000_000);
         let (to, value) = (*user, U256::from(100_000 * FLOE));
-        driver.act(launcher, at.floe, FloeToken::transferCall { to, value }, |model, _| {
+        driver.act(launcher, at.floe, FloeToken::transferCall { to, value }, |model| {
             model.floe.transfer(&mut model.events, launcher, to, value.to())
         });
-        for (coin, spender) in [(at.money, at.storage), (at.floe, at.staking)] {
+        let spenders =
+            [(at.money, at.storage), (at.money, at.subsidies), (at.money, at.staking), (at.floe, at.staking)];
+        for (coin, spender) in spenders {
             driver.approve_coins(*user, coin, spender, U256::MAX);
         }
     }
@@ -95,9 +115,15 @@ pub(crate) async fn launched(shards: u16, stakes: &[u128]) -> Driver {
         let (nodeId, amount) = (U256::from(i + 1), stake * 1_000 * FLOE);
         let by = users[i % users.len()];
         let call = Staking::stakeCall { nodeId, amount: U256::from(amount).to() };
-        driver.act(by, at.staking, call, |model, seen| model.stake(by, nodeId.to(), amount, seen));
+        driver.act(by, at.staking, call, |model| model.stake(by, nodeId.to(), amount));
     }
-    driver.act(launcher, at.epochs, Epochs::launchCall {}, |model, _| model.launch(launcher));
+    driver.act(launcher, at.epochs, Epochs::launchCall {}, |model| model.launch(launcher));
+    driver.fund_pot_with(users[0], 2_000_000);
+    driver.vote_by_all(Decision::Rates(RATES));
+    driver.vote_by_all(Decision::Auditor(users[1]));
+    // Some fall out of the set of candidates, and then those who have anything may come back.
+    driver.vote_by_all(Decision::Threshold(THRESHOLD));
+    driver.vote_by_all(Decision::Threshold(0));
     driver.audit();
     driver.start();
     driver
@@ -106,14 +132,14 @@ pub(crate) async fn launched(shards: u16, stakes: &[u128]) -> Driver {
 impl Driver {
     pub(crate) fn mint(&mut self, account: Address, amount: u128) {
         let call = TestStablecoin::mintCall { account, amount: U256::from(amount) };
-        self.act(account, self.model.at.money, call, |model, _| {
+        self.act(account, self.model.at.money, call, |model| {
             model.money.mint(&mut model.events, account, amount);
             Ok(())
         });
     }
 
     pub(crate) fn approve_coins(&mut self, owner: Address, coin: Address, spender: Address, value: U256) {
-        self.act(owner, coin, TestStablecoin::approveCall { spender, value }, |model, _| {
+        self.act(owner, coin, TestStablecoin::approveCall { spender, value }, |model| {
             let coins = if coin == model.at.money { &mut model.money } else { &mut model.floe };
             coins.approve(&mut model.events, owner, spender, value);
             Ok(())

@@ -34,6 +34,8 @@ pub(crate) struct Blob {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) until: u32,
+    /// the pool whose end counts as well
+    pub(crate) pool: Option<u64>,
     pub(crate) invalid_since: Option<u32>,
 }
 
@@ -107,7 +109,7 @@ impl Model {
         self.enter(blob, owner, end, cost)
     }
 
-    fn well_formed(&self, blob: &NewBlob) -> Ruling<u64> {
+    pub(crate) fn well_formed(&self, blob: &NewBlob) -> Ruling<u64> {
         if blob.encoding != 1 {
             return refuse(Blobs::WrongEncodingType { expected: 1, got: blob.encoding });
         }
@@ -190,7 +192,7 @@ impl Model {
     pub(crate) fn invalidate(&mut self, id: B256, claim: &Claim) -> Ruling<()> {
         self.valid(id)?;
         let epoch = self.epoch();
-        self.answers.insert(id, Answer { until: 0, invalid_since: Some(epoch) });
+        self.answers.insert(id, Answer { until: 0, pool: None, invalid_since: Some(epoch) });
         self.check(claim, self.rules.honest())?;
         self.events.tell(self.at.blobs, Blobs::BlobInvalidated { blobId: id, epoch });
         Ok(())
@@ -395,7 +397,7 @@ impl Model {
         Ok(())
     }
 
-    fn valid(&self, id: B256) -> Ruling<()> {
+    pub(crate) fn valid(&self, id: B256) -> Ruling<()> {
         match self.answers.get(&id).and_then(|answer| answer.invalid_since) {
             Some(epoch) => refuse(Availability::BlobInvalid { blobId: id, invalidSince: epoch }),
             None => Ok(()),
@@ -412,8 +414,13 @@ impl Model {
         Ok(())
     }
 
+    /// Until when the network answers for a blob.
+    pub(crate) fn until(&self, answer: &Answer) -> u32 {
+        answer.pool.map_or(answer.until, |pool| answer.until.max(self.pools[&pool].end))
+    }
+
     /// Whether enough shards stand behind a certificate.
-    fn check(&self, claim: &Claim, needed: u16) -> Ruling<()> {
+    pub(crate) fn check(&self, claim: &Claim, needed: u16) -> Ruling<()> {
         let Some(committee) = self.committees.get(&self.epoch()) else { return refuse(Committee::NotLaunched {}) };
         let members = committee.members.len();
         let most = members.div_ceil(8);

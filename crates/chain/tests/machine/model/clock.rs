@@ -1,7 +1,5 @@
 //! The clock: when committees are selected, when epochs begin, when a change is complete.
 
-use std::collections::BTreeMap;
-
 use alloy::primitives::Address;
 
 use super::ledger::Terms;
@@ -39,8 +37,7 @@ impl Model {
     pub(crate) fn launch(&mut self, by: Address) -> Ruling<()> {
         self.only(by, self.rules.launcher)?;
         self.in_phase(Phase::Genesis)?;
-        let stakes = self.stakes.pools.keys().map(|node| (*node, self.stakes.stake_in(*node, 1))).collect();
-        self.choose(&stakes)?;
+        self.choose()?;
         self.begin()?;
         self.finish();
         Ok(())
@@ -57,10 +54,9 @@ impl Model {
         }
     }
 
-    /// With the stake that the contracts count for each candidate.
-    pub(crate) fn select_next(&mut self, stakes: &BTreeMap<u64, u128>) -> Ruling<()> {
+    pub(crate) fn select_next(&mut self) -> Ruling<()> {
         self.due(Phase::Done)?;
-        self.choose(stakes)?;
+        self.choose()?;
         self.clock.phase = Phase::Selected;
         Ok(())
     }
@@ -127,17 +123,13 @@ impl Model {
     }
 
     /// Fixes the next committee and its terms.
-    fn choose(&mut self, stakes: &BTreeMap<u64, u128>) -> Ruling<()> {
+    fn choose(&mut self) -> Ruling<()> {
         let (epoch, least) = (self.epoch() + 1, self.stakes.least());
         let mut candidates = Vec::new();
         for (node, pool) in &self.stakes.pools {
-            let (known, counted) = (self.stakes.stake_in(*node, epoch), stakes.get(node).copied().unwrap_or(0));
-            if !pool.active {
-                continue;
-            }
-            assert!(known.abs_diff(counted) <= self.stakes.slack(*node), "node {node}: {counted}, not {known}");
-            if counted >= least {
-                candidates.push((*node, counted));
+            let stake = pool.stake_at(epoch);
+            if pool.active && stake >= least {
+                candidates.push((*node, stake));
             }
         }
         if candidates.is_empty() {

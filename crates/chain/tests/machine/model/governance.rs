@@ -3,8 +3,9 @@
 use alloy::primitives::{Address, B256, Bytes, keccak256};
 use alloy::sol_types::{SolCall, SolValue};
 
-use super::{Model, Observed, Ruling, refuse, wide};
-use crate::bindings::{Governance, Staking};
+use super::subsidies::Rates;
+use super::{Model, Ruling, refuse, wide};
+use crate::bindings::{Governance, Staking, Subsidies};
 
 const DELAY_EPOCHS: u32 = 3;
 const EXECUTION_EPOCHS: u32 = 10;
@@ -15,6 +16,7 @@ pub(crate) enum Decision {
     Slash { node: u64, bps: u16 },
     Threshold(u128),
     Auditor(Address),
+    Rates(Rates),
 }
 
 impl Decision {
@@ -23,6 +25,12 @@ impl Decision {
             Self::Slash { node, bps } => Staking::slashCall { nodeId: wide(node), bps }.abi_encode(),
             Self::Threshold(least) => Staking::setThresholdCall { threshold: wide(least).to() }.abi_encode(),
             Self::Auditor(auditor_) => Staking::setAuditorCall { auditor_ }.abi_encode(),
+            Self::Rates(Rates { usage_bps, per_node, per_shard }) => Subsidies::setRatesCall {
+                usageBps: usage_bps,
+                perNode: wide(per_node).to(),
+                perShard: wide(per_shard).to(),
+            }
+            .abi_encode(),
         }
         .into()
     }
@@ -40,8 +48,13 @@ pub(crate) struct Proposal {
 }
 
 impl Model {
+    /// The contract that a decision is about.
+    pub(crate) fn target(&self, decision: Decision) -> Address {
+        if matches!(decision, Decision::Rates(_)) { self.at.subsidies } else { self.at.staking }
+    }
+
     pub(crate) fn proposal_id(&self, decision: Decision) -> B256 {
-        keccak256((self.at.staking, decision.data()).abi_encode_params())
+        keccak256((self.target(decision), decision.data()).abi_encode_params())
     }
 
     pub(crate) fn vote(&mut self, by: Address, node: u64, decision: Decision) -> Ruling<()> {
@@ -68,7 +81,7 @@ impl Model {
         }
         proposal.voters.push(node);
         proposal.weight += weight;
-        let (target, data, weight) = (self.at.staking, decision.data(), proposal.weight);
+        let (target, data, weight) = (self.target(decision), decision.data(), proposal.weight);
         let event = Governance::Voted { proposalId: id, nodeId: wide(node), target, data, weight };
         self.events.tell(self.at.governance, event);
         if proposal.weight >= self.rules.quorum() {
@@ -83,7 +96,7 @@ impl Model {
         Ok(())
     }
 
-    pub(crate) fn execute(&mut self, decision: Decision, observed: Observed) -> Ruling<()> {
+    pub(crate) fn execute(&mut self, decision: Decision) -> Ruling<()> {
         let (id, epoch) = (self.proposal_id(decision), self.epoch());
         let proposal = self.proposals.remove(&id);
         let Some((ready, expiry)) = proposal.as_ref().and_then(|proposal| proposal.window) else {
@@ -96,10 +109,11 @@ impl Model {
         if epoch >= expiry {
             return refuse(Governance::ProposalExpired { expiryEpoch: expiry, currentEpoch: epoch });
         }
-        let (target, data) = (self.at.staking, decision.data());
+        let (target, data) = (self.target(decision), decision.data());
         self.events.tell(self.at.governance, Governance::Executed { proposalId: id, target, data });
         match decision {
-            Decision::Slash { node, bps } => self.slash(node, bps, observed),
+            Decision::Slash { node, bps } => self.slash(node, bps),
+            Decision::Rates(rates) => self.set_rates(rates),
             Decision::Threshold(least) => {
                 self.stakes.threshold = least;
                 self.events.tell(self.at.staking, Staking::ThresholdChanged { threshold: wide(least) });

@@ -1,15 +1,20 @@
 //! The economics as rules, in plain Rust: maps from epochs to what is reserved and paid, lists of positions, shards given
-//! one by one. Nothing here is packed, deferred or kept as a difference. Every operation says what it tells the
+//! one by one. Nothing here is packed or kept as a difference. Every operation says what it tells the
 //! world (events, in order) or why it is refused (the error, to the byte).
 
+pub(crate) mod attributes;
 pub(crate) mod blobs;
 pub(crate) mod clock;
 pub(crate) mod governance;
+pub(crate) mod intents;
 pub(crate) mod ledger;
 pub(crate) mod nodes;
+pub(crate) mod pools;
 pub(crate) mod seats;
 pub(crate) mod stake;
+pub(crate) mod stake_pools;
 pub(crate) mod storage;
+pub(crate) mod subsidies;
 pub(crate) mod tokens;
 
 use std::collections::BTreeMap;
@@ -18,15 +23,19 @@ use alloy::primitives::{Address, B256, Bytes, LogData, U256};
 use alloy::sol_types::{SolError, SolEvent};
 use floe_redstuff::EncodingParams;
 
+use self::attributes::Said;
 use self::blobs::{Answer, Blob};
 use self::clock::Clock;
 use self::governance::Proposal;
+use self::intents::Intents;
 use self::ledger::Ledger;
 use self::nodes::Node;
+use self::pools::Pool;
 use self::seats::Committee;
 use self::stake::Stakes;
 use self::storage::Resource;
-use self::tokens::{Coins, Deeds};
+use self::subsidies::Pot;
+use self::tokens::{Coins, Deeds, Title};
 use crate::bindings::Staking;
 
 /// Bytes that are billed as one unit.
@@ -72,8 +81,12 @@ pub(crate) struct Places {
     pub(crate) epochs: Address,
     pub(crate) governance: Address,
     pub(crate) blobs: Address,
+    pub(crate) pools: Address,
+    pub(crate) attributes: Address,
+    pub(crate) subsidies: Address,
     pub(crate) storage: Address,
     pub(crate) availability: Address,
+    pub(crate) intents: Address,
     pub(crate) money: Address,
     pub(crate) floe: Address,
 }
@@ -100,20 +113,6 @@ impl Rules {
     }
 }
 
-/// What only the contracts round in their own way: the model checks that it lies within the bounds of the rule, and goes
-/// on with it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Observed {
-    /// rewards or commission that were paid or taken
-    pub(crate) reward: u128,
-    /// stake that was burned
-    pub(crate) burned: u128,
-    /// whether a node stopped being a candidate
-    pub(crate) dropped: bool,
-    /// whether a node became one
-    pub(crate) raised: bool,
-}
-
 /// The whole of the economics.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
@@ -128,11 +127,16 @@ pub(crate) struct Model {
     pub(crate) resources: BTreeMap<u64, Resource>,
     pub(crate) blob_deeds: Deeds,
     pub(crate) blobs: BTreeMap<u64, Blob>,
+    pub(crate) pool_deeds: Deeds,
+    pub(crate) pools: BTreeMap<u64, Pool>,
+    pub(crate) said: Said,
     pub(crate) answers: BTreeMap<B256, Answer>,
     pub(crate) nodes: BTreeMap<u64, Node>,
     /// keys that were claimed, and by whom
     pub(crate) keys: BTreeMap<u32, u64>,
     pub(crate) stakes: Stakes,
+    pub(crate) pot: Pot,
+    pub(crate) intents: Intents,
     pub(crate) clock: Clock,
     /// by epoch: the previous, the current and the next
     pub(crate) committees: BTreeMap<u32, Committee>,
@@ -157,10 +161,15 @@ impl Model {
             resources: BTreeMap::new(),
             blob_deeds: Deeds::new(at.blobs),
             blobs: BTreeMap::new(),
+            pool_deeds: Deeds::new(at.pools),
+            pools: BTreeMap::new(),
+            said: Said::new(),
             answers: BTreeMap::new(),
             nodes: BTreeMap::new(),
             keys: BTreeMap::new(),
             stakes: Stakes::default(),
+            pot: Pot::default(),
+            intents: Intents::default(),
             clock: Clock::default(),
             committees: BTreeMap::new(),
             proposals: BTreeMap::new(),
@@ -170,6 +179,16 @@ impl Model {
 
     pub(crate) fn epoch(&self) -> u32 {
         self.clock.epoch
+    }
+
+    /// The tokens of a kind, and whom their changes are told to.
+    pub(crate) fn titles(&mut self, title: Title) -> (&mut Deeds, &mut Events) {
+        let deeds = match title {
+            Title::Resource => &mut self.deeds,
+            Title::Blob => &mut self.blob_deeds,
+            Title::Pool => &mut self.pool_deeds,
+        };
+        (deeds, &mut self.events)
     }
 
     /// Says that only `expected` may do something.

@@ -1,23 +1,15 @@
-//! Stake by position, rewards by the stake of each epoch, and what slashing takes.
-//!
-//! FLOE is exact to the unit: it is worth what was put in, less what was slashed while it was in force. Rewards are kept
-//! as fractions: the contracts round them down, once for each time that a pool is brought up to date, and the model
-//! checks that no more than that is missing.
+//! Stake by position, what it earns, and what slashing takes.
 
 use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, U256};
 
-use super::{Model, Observed, Ruling, WHOLE, refuse, wide};
+use super::stake_pools::{LEAST_INDEX, Mark, Pool, to_shares, to_stake};
+use super::{Model, Ruling, WHOLE, refuse, wide};
 use crate::bindings::Staking;
 
 /// Smallest stake.
 pub(crate) const LEAST: u128 = 10_u128.pow(18);
-/// The value of a share of a pool that was never slashed; and the least.
-const ONE: u128 = 1 << 95;
-const LEAST_INDEX: u128 = ONE >> 24;
-/// Smallest units that a pool that was slashed may differ by, because the contracts convert sums where the model adds.
-const SLASHED_SLACK: u128 = 1_000;
 const NOTICE_EPOCHS: u32 = 2;
 
 #[derive(Clone, Debug)]
@@ -27,35 +19,11 @@ pub(crate) struct Position {
     pub(crate) principal: u128,
     pub(crate) activation: u32,
     pub(crate) withdraw: Option<u32>,
-    /// value of a share when it came in, and when it went out
-    entered: Option<u128>,
-    left: Option<u128>,
-    pub(crate) earned: f64,
-    /// epochs since it was paid
-    pub(crate) unpaid_epochs: u32,
-}
-
-impl Position {
-    fn in_force(&self, epoch: u32) -> bool {
-        self.activation <= epoch && self.withdraw.is_none_or(|withdraw| epoch < withdraw)
-    }
+    /// the rewards of a share that it was paid; none yet
+    pub(crate) paid: Option<U256>,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Pool {
-    /// value of a share, 95 fractional bits
-    pub(crate) index: u128,
-    pub(crate) commission_bps: u16,
-    pub(crate) next_commission: Option<(u16, u32)>,
-    /// a candidate for the next committee
-    pub(crate) active: bool,
-    /// what it keeps of this epoch's reward
-    pub(crate) reward_bps: u16,
-    pub(crate) commission: f64,
-    pub(crate) unpaid_epochs: u32,
-}
-
-#[derive(Clone, Debug, Default)]
 pub(crate) struct Stakes {
     pub(crate) pools: BTreeMap<u64, Pool>,
     pub(crate) positions: BTreeMap<u64, Position>,
@@ -64,39 +32,81 @@ pub(crate) struct Stakes {
     pub(crate) auditor: Address,
     /// rewards for the next epoch that nobody was entitled to
     pub(crate) carried: u128,
+    /// rewards of a basis point of a shard, of all epochs before each; 64 fractional bits
+    pub(crate) rewards: BTreeMap<u32, U256>,
+}
+
+impl Default for Stakes {
+    fn default() -> Self {
+        Self {
+            pools: BTreeMap::new(),
+            positions: BTreeMap::new(),
+            opened: 0,
+            threshold: 0,
+            auditor: Address::ZERO,
+            carried: 0,
+            rewards: BTreeMap::from([(0, U256::ZERO)]),
+        }
+    }
 }
 
 impl Stakes {
-    /// What a position is worth.
-    pub(crate) fn value(&self, position: &Position) -> u128 {
-        let Some(entered) = position.entered else { return position.principal };
-        let now = position.left.unwrap_or(self.pools[&position.node].index);
-        let shares = U256::from(position.principal) * U256::from(ONE) / U256::from(entered);
-        (shares * U256::from(now) / U256::from(ONE)).to::<u128>()
-    }
-
-    /// The stake of a node in this epoch or a later one, as far as it is known.
-    pub(crate) fn stake_in(&self, node: u64, epoch: u32) -> u128 {
-        let of_node = self.positions.values().filter(|position| position.node == node);
-        of_node.filter(|position| position.in_force(epoch)).map(|position| self.value(position)).sum()
-    }
-
-    /// By how much the contracts' sum may differ.
-    pub(crate) fn slack(&self, node: u64) -> u128 {
-        if self.pools[&node].index == ONE { 0 } else { SLASHED_SLACK }
-    }
-
     pub(crate) fn least(&self) -> u128 {
         self.threshold.max(LEAST)
     }
 }
 
-impl Model {
-    fn pool(&mut self, node: u64) -> Ruling<&mut Pool> {
-        match self.stakes.pools.get_mut(&node) {
-            Some(pool) => Ok(pool),
-            None => refuse(Staking::UnknownPool { nodeId: wide(node) }),
+impl Position {
+    /// Its shares; of a pool that it has joined.
+    fn shares(&self, pool: &Pool) -> u128 {
+        to_shares(self.principal, pool.marks[&self.activation].index)
+    }
+
+    /// What it has earned and not been paid, and up to which rewards of a share; of a pool that is up to date.
+    fn owed(&self, pool: &Pool, epoch: u32) -> (u128, Option<U256>) {
+        if epoch < self.activation {
+            return (0, self.paid);
         }
+        let until = self.end(pool, epoch).per_share;
+        let from = self.paid.unwrap_or(pool.marks[&self.activation].per_share);
+        let earned = (U256::from(self.shares(pool)) * (until - from)) >> 96_usize;
+        (earned.to(), Some(until))
+    }
+
+    /// What a share is worth and has earned, or was and had when the position left.
+    fn end(&self, pool: &Pool, epoch: u32) -> Mark {
+        match self.withdraw.filter(|withdraw| *withdraw <= epoch) {
+            Some(withdraw) => pool.marks[&withdraw],
+            None => Mark { per_share: pool.per_share, index: pool.index },
+        }
+    }
+}
+
+impl Model {
+    /// Brings a pool up to date.
+    fn settle(&mut self, node: u64) -> Ruling<&mut Pool> {
+        let epoch = self.epoch();
+        let Some(pool) = self.stakes.pools.get_mut(&node) else {
+            return refuse(Staking::UnknownPool { nodeId: wide(node) });
+        };
+        pool.settle(epoch, &self.stakes.rewards);
+        Ok(pool)
+    }
+
+    /// A pool as it would be if somebody touched it.
+    pub(crate) fn settled(&self, node: u64) -> Pool {
+        let mut pool = self.stakes.pools[&node].clone();
+        pool.settle(self.epoch(), &self.stakes.rewards);
+        pool
+    }
+
+    /// What a position is worth, and what it is owed, in a pool that is up to date.
+    pub(crate) fn value(&self, position: &Position, pool: &Pool) -> (u128, u128) {
+        let epoch = self.epoch();
+        if epoch < position.activation {
+            return (position.principal, 0);
+        }
+        (to_stake(position.shares(pool), position.end(pool, epoch).index), position.owed(pool, epoch).0)
     }
 
     fn own(&self, by: Address, id: u64) -> Ruling<Position> {
@@ -117,37 +127,17 @@ impl Model {
     }
 
     pub(crate) fn open_pool(&mut self, node: u64, commission_bps: u16) {
-        let pool = Pool {
-            index: ONE,
-            commission_bps,
-            next_commission: None,
-            active: false,
-            reward_bps: WHOLE,
-            commission: 0.0,
-            unpaid_epochs: 0,
-        };
-        self.stakes.pools.insert(node, pool);
+        self.stakes.pools.insert(node, Pool::new(self.epoch(), commission_bps));
     }
 
-    pub(crate) fn stake(&mut self, by: Address, node: u64, amount: u128, observed: Observed) -> Ruling<u64> {
+    pub(crate) fn stake(&mut self, by: Address, node: u64, amount: u128) -> Ruling<u64> {
         too_small(amount, LEAST)?;
-        self.pool(node)?;
+        let activation = self.next_open();
+        *self.settle(node)?.joining.entry(activation).or_default() += amount;
         self.stakes.opened += 1;
-        let (id, activation) = (self.stakes.opened, self.next_open());
-        self.stakes.positions.insert(
-            id,
-            Position {
-                owner: by,
-                node,
-                principal: amount,
-                activation,
-                withdraw: None,
-                entered: None,
-                left: None,
-                earned: 0.0,
-                unpaid_epochs: 0,
-            },
-        );
+        let id = self.stakes.opened;
+        let position = Position { owner: by, node, principal: amount, activation, withdraw: None, paid: None };
+        self.stakes.positions.insert(id, position);
         self.floe.take(&mut self.events, self.at.staking, by, amount)?;
         let event = Staking::Staked {
             positionId: wide(id),
@@ -157,27 +147,35 @@ impl Model {
             activationEpoch: activation,
         };
         self.events.tell(self.at.staking, event);
-        if !self.stakes.pools[&node].active && self.enough(node, observed.raised) {
+        if !self.stakes.pools[&node].active && self.enough(node) {
             self.activate(node);
         }
         Ok(id)
     }
 
     /// Gives the position that leaves, and when.
-    pub(crate) fn unstake(&mut self, by: Address, id: u64, amount: u128, observed: Observed) -> Ruling<(u64, u32)> {
+    pub(crate) fn unstake(&mut self, by: Address, id: u64, amount: u128) -> Ruling<(u64, u32)> {
         let position = self.own(by, id)?;
         if let Some(withdraw) = position.withdraw {
             return refuse(Staking::AlreadyLeaving { positionId: wide(id), withdrawEpoch: withdraw });
         }
         let leaving = if amount == position.principal { id } else { self.split(by, id, amount)? };
         let position = self.stakes.positions[&leaving].clone();
-        let (node, epoch) = (position.node, self.epoch());
+        let Position { node, principal, activation, .. } = position;
+        let epoch = self.epoch();
         let in_next = self.selected() && self.weight_in(epoch + 1, node) != 0;
-        let counted = position.activation <= epoch || (in_next && position.activation == epoch + 1);
-        let due = if counted && in_next {
-            Some(epoch + 2)
-        } else if counted && self.weight_in(epoch, node) != 0 {
-            Some(epoch + 1)
+        let in_this = self.weight_in(epoch, node) != 0;
+        let pool = self.settle(node)?;
+        let due = if activation > epoch {
+            let early = in_next && activation == epoch + 1;
+            let place = if early { pool.leaving_early.entry(epoch + 2) } else { pool.joining.entry(activation) };
+            let stake = place.or_default();
+            *stake = if early { *stake + principal } else { *stake - principal };
+            if early { Some(epoch + 2) } else { None }
+        } else if in_next || in_this {
+            let due = epoch + if in_next { 2 } else { 1 };
+            *pool.leaving.entry(due).or_default() += position.shares(pool);
+            Some(due)
         } else {
             None
         };
@@ -186,25 +184,34 @@ impl Model {
             let event =
                 Staking::WithdrawalRequested { positionId: wide(leaving), nodeId: wide(node), withdrawEpoch: due };
             self.events.tell(self.at.staking, event);
+        } else if activation > epoch {
+            self.pay_back(leaving, &position, principal, 0)?;
         } else {
-            self.pay_back(leaving, &position, observed)?;
+            let (earned, _) = position.owed(pool, epoch);
+            let stake = pool.take_out(position.shares(pool));
+            self.pay_back(leaving, &position, stake, earned)?;
         }
-        self.drop_if_too_small(node, observed);
+        self.drop_if_too_small(node);
         Ok((leaving, due.unwrap_or(0)))
     }
 
-    pub(crate) fn withdraw(&mut self, by: Address, id: u64, observed: Observed) -> Ruling<u128> {
+    /// Gives the stake and the rewards that were paid.
+    pub(crate) fn withdraw(&mut self, by: Address, id: u64) -> Ruling<(u128, u128)> {
         let position = self.own(by, id)?;
         let epoch = self.epoch();
         match position.withdraw {
             None => refuse(Staking::NotLeaving { positionId: wide(id) }),
             Some(due) if epoch < due => refuse(Staking::WithdrawalNotDue { withdrawEpoch: due, currentEpoch: epoch }),
-            Some(_) => self.pay_back(id, &position, observed),
+            Some(_) => {
+                self.settle(position.node)?;
+                let (stake, earned) = self.value(&position, &self.stakes.pools[&position.node]);
+                self.pay_back(id, &position, stake, earned)?;
+                Ok((stake, earned))
+            }
         }
     }
 
-    fn pay_back(&mut self, id: u64, position: &Position, observed: Observed) -> Ruling<u128> {
-        let amount = self.stakes.value(position);
+    fn pay_back(&mut self, id: u64, position: &Position, amount: u128, earned: u128) -> Ruling<()> {
         self.stakes.positions.remove(&id);
         let event = Staking::Withdrawn {
             positionId: wide(id),
@@ -214,29 +221,26 @@ impl Model {
         };
         self.events.tell(self.at.staking, event);
         self.floe.transfer(&mut self.events, self.at.staking, position.owner, amount)?;
-        self.pay_rewards(id, position.owner, position.earned, position.unpaid_epochs, observed)?;
-        Ok(amount)
+        self.pay_rewards(id, position.owner, earned)
     }
 
-    pub(crate) fn claim(&mut self, by: Address, id: u64, observed: Observed) -> Ruling<()> {
-        let Position { owner, earned, unpaid_epochs, .. } = self.own(by, id)?;
-        self.paid(id);
-        self.pay_rewards(id, owner, earned, unpaid_epochs, observed)
+    /// Gives what was paid.
+    pub(crate) fn claim(&mut self, by: Address, id: u64) -> Ruling<u128> {
+        let position = self.own(by, id)?;
+        let epoch = self.epoch();
+        let (earned, paid) = position.owed(self.settle(position.node)?, epoch);
+        self.stakes.positions.get_mut(&id).expect("known").paid = paid;
+        self.pay_rewards(id, by, earned)?;
+        Ok(earned)
     }
 
-    fn paid(&mut self, id: u64) {
-        let position = self.stakes.positions.get_mut(&id).expect("known");
-        (position.earned, position.unpaid_epochs) = (0.0, 0);
-    }
-
-    fn pay_rewards(&mut self, id: u64, to: Address, earned: f64, epochs: u32, observed: Observed) -> Ruling<()> {
-        near("rewards of a position", observed.reward, earned, epochs);
-        if observed.reward == 0 {
+    fn pay_rewards(&mut self, id: u64, to: Address, earned: u128) -> Ruling<()> {
+        if earned == 0 {
             return Ok(());
         }
-        let event = Staking::RewardsClaimed { positionId: wide(id), owner: to, amount: wide(observed.reward) };
+        let event = Staking::RewardsClaimed { positionId: wide(id), owner: to, amount: wide(earned) };
         self.events.tell(self.at.staking, event);
-        self.money.transfer(&mut self.events, self.at.staking, to, observed.reward)
+        self.money.transfer(&mut self.events, self.at.staking, to, earned)
     }
 
     pub(crate) fn split(&mut self, by: Address, id: u64, amount: u128) -> Ruling<u64> {
@@ -249,39 +253,43 @@ impl Model {
         }
         self.stakes.opened += 1;
         let new = self.stakes.opened;
-        let part = |kept: u128| Position {
-            principal: kept,
-            earned: position.earned * kept as f64 / principal as f64,
-            ..position.clone()
-        };
-        self.stakes.positions.insert(id, part(principal - amount));
-        self.stakes.positions.insert(new, part(amount));
+        self.stakes.positions.insert(id, Position { principal: principal - amount, ..position.clone() });
+        self.stakes.positions.insert(new, Position { principal: amount, ..position });
         let (positionId, newPositionId, amount) = (wide(id), wide(new), wide(amount));
         self.events.tell(self.at.staking, Staking::PositionSplit { positionId, newPositionId, amount });
         Ok(new)
     }
 
-    pub(crate) fn join(&mut self, by: Address, id: u64, other: u64, observed: Observed) -> Ruling<()> {
+    pub(crate) fn join(&mut self, by: Address, id: u64, other: u64) -> Ruling<()> {
         let position = self.own(by, id)?;
         let absorbed = self.own(by, other)?;
         let kind = |p: &Position| (p.node, p.activation, p.withdraw);
         if id == other || kind(&position) != kind(&absorbed) {
             return refuse(Staking::PositionsDiffer { positionId: wide(id), otherId: wide(other) });
         }
+        let epoch = self.epoch();
+        let pool = self.settle(position.node)?;
+        let ((earned, paid), (more, _)) = (position.owed(pool, epoch), absorbed.owed(pool, epoch));
+        let mut joined = Position { principal: position.principal + absorbed.principal, paid, ..position.clone() };
+        // Shares that leave are counted already, and must not become more.
+        let counted = joined.withdraw.is_some() && joined.activation <= epoch;
+        if counted && joined.shares(pool) > position.shares(pool) + absorbed.shares(pool) {
+            joined.principal -= 1;
+        }
         self.stakes.positions.remove(&other);
-        self.paid(id);
-        self.stakes.positions.get_mut(&id).expect("known").principal += absorbed.principal;
+        self.stakes.positions.insert(id, joined);
         self.events.tell(self.at.staking, Staking::PositionsJoined { positionId: wide(id), absorbedId: wide(other) });
-        let (earned, epochs) = (position.earned + absorbed.earned, position.unpaid_epochs + absorbed.unpaid_epochs);
-        self.pay_rewards(id, by, earned, epochs + 2, observed)
+        self.pay_rewards(id, by, earned + more)
     }
 
     pub(crate) fn join_active_set(&mut self, node: u64) -> Ruling<()> {
         let next = self.next_open();
-        if self.pool(node)?.active {
+        let pool = self.settle(node)?;
+        if pool.active {
             return refuse(Staking::AlreadyActive { nodeId: wide(node) });
         }
-        too_small(self.stakes.stake_in(node, next), self.stakes.least())?;
+        let stake = pool.stake_at(next);
+        too_small(stake, self.stakes.least())?;
         self.activate(node);
         Ok(())
     }
@@ -290,23 +298,23 @@ impl Model {
         if bps > WHOLE {
             return refuse(Staking::BpsTooMany { got: wide(bps), max: wide(WHOLE) });
         }
-        self.pool(node)?;
+        self.settle(node)?;
         let account = self.node(node)?.account;
         self.only(by, account)?;
         let epoch = self.epoch() + NOTICE_EPOCHS;
-        self.pool(node)?.next_commission = Some((bps, epoch));
+        self.settle(node)?.next_commission = Some((bps, epoch));
         self.events.tell(self.at.staking, Staking::CommissionAnnounced { nodeId: wide(node), bps, epoch });
         Ok(())
     }
 
-    pub(crate) fn collect_commission(&mut self, by: Address, node: u64, observed: Observed) -> Ruling<u128> {
-        self.pool(node)?;
+    pub(crate) fn collect_commission(&mut self, by: Address, node: u64) -> Ruling<u128> {
+        self.settle(node)?;
         let receiver = self.node(node)?.receiver;
         self.only(by, receiver)?;
         if !self.selected() {
             return refuse(Staking::CommissionBlocked { epoch: self.epoch() });
         }
-        let amount = self.take_commission(node, observed);
+        let amount = std::mem::take(&mut self.settle(node)?.commission);
         let event = Staking::CommissionCollected { nodeId: wide(node), receiver, amount: wide(amount) };
         self.events.tell(self.at.staking, event);
         if amount != 0 {
@@ -315,33 +323,27 @@ impl Model {
         Ok(amount)
     }
 
-    fn take_commission(&mut self, node: u64, observed: Observed) -> u128 {
-        let pool = self.stakes.pools.get_mut(&node).expect("known");
-        near("commission", observed.reward, pool.commission, pool.unpaid_epochs);
-        (pool.commission, pool.unpaid_epochs) = (0.0, 0);
-        observed.reward
-    }
-
-    pub(crate) fn slash(&mut self, node: u64, bps: u16, observed: Observed) -> Ruling<()> {
+    pub(crate) fn slash(&mut self, node: u64, bps: u16) -> Ruling<()> {
         if bps > WHOLE {
             return refuse(Staking::BpsTooMany { got: wide(bps), max: wide(WHOLE) });
         }
-        let index = self.pool(node)?.index * u128::from(WHOLE - bps) / u128::from(WHOLE);
+        let pool = self.settle(node)?;
+        let index = pool.index * u128::from(WHOLE - bps) / u128::from(WHOLE);
         if index < LEAST_INDEX {
             return refuse(Staking::SlashTooDeep { index: wide(index), min: wide(LEAST_INDEX) });
         }
-        let burned = self.stakes.stake_in(node, self.epoch()) * u128::from(bps) / u128::from(WHOLE);
-        let slack = self.stakes.slack(node);
-        assert!(observed.burned.abs_diff(burned) <= slack, "{} burned, not {burned}", observed.burned);
-        self.stakes.pools.get_mut(&node).expect("known").index = index;
-        let forfeited = self.take_commission(node, observed);
+        let burned = pool.balance * u128::from(bps) / u128::from(WHOLE);
+        pool.index = index;
+        pool.balance -= burned;
+        let forfeited = std::mem::take(&mut pool.commission);
         self.stakes.carried += forfeited;
-        let (burned, forfeitedCommission) = (wide(observed.burned), wide(forfeited));
-        self.events.tell(self.at.staking, Staking::Slashed { nodeId: wide(node), bps, burned, forfeitedCommission });
-        if observed.burned != 0 {
-            self.floe.burn(&mut self.events, self.at.staking, observed.burned);
+        let event =
+            Staking::Slashed { nodeId: wide(node), bps, burned: wide(burned), forfeitedCommission: wide(forfeited) };
+        self.events.tell(self.at.staking, event);
+        if burned != 0 {
+            self.floe.burn(&mut self.events, self.at.staking, burned);
         }
-        self.drop_if_too_small(node, observed);
+        self.drop_if_too_small(node);
         Ok(())
     }
 
@@ -349,7 +351,7 @@ impl Model {
         self.only(by, self.stakes.auditor)?;
         let epoch = self.epoch();
         let weight = u128::from(self.weight_in(epoch, node));
-        let pool = self.pool(node)?;
+        let pool = self.settle(node)?;
         let (current, got) = (weight * u128::from(pool.reward_bps), weight * u128::from(bps));
         if got >= current {
             return refuse(Staking::RewardNotLower { current: wide(current), got: wide(got) });
@@ -359,66 +361,38 @@ impl Model {
         Ok(())
     }
 
-    /// Shares out what the finished epoch earned; then stake joins and leaves.
+    /// Says what the finished epoch earned for each shard, and who holds how many from now on.
     pub(crate) fn begin_stakes(&mut self, epoch: u32, paid: u128) {
         let total = paid + self.stakes.carried;
         let whole = u128::from(self.rules.shards) * u128::from(WHOLE);
-        let per_bps = if epoch == 1 { 0 } else { (total << 64) / whole };
-        let mut due = 0;
-        let finished = epoch - 1;
-        for member in self.committees.get(&finished).map_or(Vec::new(), |committee| committee.members.clone()) {
-            let pool = self.stakes.pools.get_mut(&member.node).expect("a member has a pool");
-            let entitled = u128::from(member.weight) * u128::from(pool.reward_bps);
-            due += entitled;
-            let reward = entitled as f64 * per_bps as f64 / 2_f64.powi(64);
-            let stake = self.stakes.stake_in(member.node, finished) as f64;
-            let pool = self.stakes.pools.get_mut(&member.node).expect("a member has a pool");
-            let commission = if stake == 0.0 { reward } else { reward * f64::from(pool.commission_bps) / 10_000.0 };
-            pool.commission += commission;
-            pool.unpaid_epochs += 1;
-            let index = pool.index;
-            for position in self.stakes.positions.values_mut() {
-                if position.node == member.node && position.in_force(finished) {
-                    let entered = position.entered.expect("in force");
-                    let value = position.principal as f64 * index as f64 / entered as f64;
-                    position.earned += (reward - commission) * value / stake;
-                    position.unpaid_epochs += 1;
-                }
-            }
-        }
+        let rate = if epoch == 1 { 0 } else { (total << 64) / whole };
+        let before = self.stakes.rewards[&(epoch - 1)];
+        self.stakes.rewards.insert(epoch, before + U256::from(rate));
+        let entitled = |pool: &Pool| u128::from(pool.weight) * u128::from(pool.reward_bps);
+        let due: u128 = self.stakes.pools.values().map(entitled).sum();
         // What is set aside is rounded up, so that it suffices however the pools add their parts up.
-        let shared = (U256::from(per_bps) * U256::from(due)).div_ceil(U256::from(1_u128 << 64));
-        let carried = total - shared.to::<u128>();
-        self.stakes.carried = carried;
-        let event = Staking::RewardsShared { newEpoch: epoch, paid: wide(paid), carried: wide(carried) };
-        self.events.tell(self.at.staking, event);
+        let shared = (U256::from(rate) * U256::from(due)).div_ceil(U256::from(1_u128 << 64));
+        self.stakes.carried = total - shared.to::<u128>();
+        let (paid, carried) = (wide(paid), wide(self.stakes.carried));
+        self.events.tell(self.at.staking, Staking::RewardsShared { newEpoch: epoch, paid, carried });
 
-        for pool in self.stakes.pools.values_mut() {
-            pool.reward_bps = WHOLE;
-            if let Some((bps, _)) = pool.next_commission.take_if(|(_, from)| *from <= epoch) {
-                pool.commission_bps = bps;
+        for (node, pool) in &mut self.stakes.pools {
+            let weight = self.committees[&epoch].weight(*node);
+            // Nothing was earned before the launch.
+            if epoch != 1 && (pool.reward_bps != WHOLE || pool.weight != weight) {
+                pool.settle(epoch, &self.stakes.rewards);
             }
-        }
-        for position in self.stakes.positions.values_mut() {
-            let index = self.stakes.pools[&position.node].index;
-            if position.activation == epoch {
-                position.entered = Some(index);
-            }
-            if position.withdraw == Some(epoch) {
-                position.left = Some(index);
-            }
+            (pool.reward_bps, pool.weight) = (WHOLE, weight);
         }
     }
 
-    /// Whether a node has enough for the next committee. Where rounding decides, what was observed is right.
-    fn enough(&self, node: u64, observed: bool) -> bool {
-        let (stake, least) = (self.stakes.stake_in(node, self.next_open()), self.stakes.least());
-        let slack = self.stakes.slack(node);
-        if slack != 0 && stake.abs_diff(least) <= slack { observed } else { stake >= least }
+    /// Whether a node, whose pool is up to date, has enough for the next committee.
+    fn enough(&self, node: u64) -> bool {
+        self.stakes.pools[&node].stake_at(self.next_open()) >= self.stakes.least()
     }
 
-    fn drop_if_too_small(&mut self, node: u64, observed: Observed) {
-        if self.stakes.pools[&node].active && !self.enough(node, !observed.dropped) {
+    fn drop_if_too_small(&mut self, node: u64) {
+        if self.stakes.pools[&node].active && !self.enough(node) {
             self.stakes.pools.get_mut(&node).expect("known").active = false;
             self.events.tell(self.at.staking, Staking::NodeDeactivated { nodeId: wide(node) });
         }
@@ -428,12 +402,6 @@ impl Model {
         self.stakes.pools.get_mut(&node).expect("known").active = true;
         self.events.tell(self.at.staking, Staking::NodeActivated { nodeId: wide(node) });
     }
-}
-
-/// What the contracts paid is what is due, but for less than a unit for each epoch and one for the payment.
-pub(crate) fn near(what: &str, got: u128, expected: f64, epochs: u32) {
-    let missing = expected - got as f64;
-    assert!(missing.abs() <= 2.0 + f64::from(epochs), "{what}: {got}, not {expected} after {epochs} epochs");
 }
 
 fn too_small(got: u128, min: u128) -> Ruling<()> {

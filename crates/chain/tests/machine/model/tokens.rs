@@ -83,6 +83,14 @@ impl Coins {
     }
 }
 
+/// What an ERC-721 is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Title {
+    Resource,
+    Blob,
+    Pool,
+}
+
 /// An ERC-721.
 #[derive(Clone, Debug)]
 pub(crate) struct Deeds {

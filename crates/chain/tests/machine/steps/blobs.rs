@@ -32,7 +32,7 @@ impl Driver {
         }
     }
 
-    fn new_blob(&self, draw: &mut Draw) -> NewBlob {
+    pub(super) fn new_blob(&self, draw: &mut Draw) -> NewBlob {
         // Few roots, so that some blobs are registered more than once.
         let root = B256::repeat_byte(u8::try_from(1 + draw.below(6)).expect("small"));
         let size = self.size(draw);
@@ -41,7 +41,7 @@ impl Driver {
         NewBlob { id, root, size, encoding, deletable: draw.percent(45) }
     }
 
-    fn recipient(&self, draw: &mut Draw, by: Address) -> Address {
+    pub(super) fn recipient(&self, draw: &mut Draw, by: Address) -> Address {
         match draw.below(50) {
             0 => Address::ZERO,
             1..=10 => self.user(draw),
@@ -54,7 +54,7 @@ impl Driver {
             (self.user(draw), self.new_blob(draw), Self::epochs(draw), Self::max_cost(draw));
         let owner = self.recipient(draw, by);
         let call = Blobs::registerCall { newBlob: encoded(&blob), epochs, maxCost, owner };
-        self.act(by, self.model.at.blobs, call, |model, _| model.register(by, &[blob], epochs, maxCost, owner));
+        self.act(by, self.model.at.blobs, call, |model| model.register(by, &[blob], epochs, maxCost, owner));
     }
 
     pub(super) fn register_batch(&mut self, draw: &mut Draw) {
@@ -63,20 +63,13 @@ impl Driver {
         let owner = self.recipient(draw, by);
         let newBlobs = blobs.iter().map(encoded).collect();
         let call = Blobs::registerBatchCall { newBlobs, epochs, maxCost, owner };
-        self.act(by, self.model.at.blobs, call, |model, _| model.register(by, &blobs, epochs, maxCost, owner));
+        self.act(by, self.model.at.blobs, call, |model| model.register(by, &blobs, epochs, maxCost, owner));
     }
 
     pub(super) fn register_with_resource(&mut self, draw: &mut Draw) {
         let blob = self.new_blob(draw);
         let (epoch, length) = (self.model.epoch(), self.model.length(blob.size).unwrap_or(0));
-        let fitting: Vec<_> = self
-            .model
-            .resources
-            .iter()
-            .filter(|(_, r)| r.start <= epoch && epoch < r.end && r.size >= length)
-            .map(|(id, _)| *id)
-            .collect();
-        let resource = if fitting.is_empty() || draw.percent(15) { self.resource(draw) } else { draw.pick(&fitting) };
+        let resource = self.resource_that(draw, |r| r.start <= epoch && epoch < r.end && r.size >= length);
         let by = self.mostly(draw, self.model.deeds.owners.get(&resource).copied());
         let (maxCost, owner) = (Self::max_cost(draw), self.recipient(draw, by));
         let call = Blobs::registerWithResourceCall {
@@ -85,13 +78,13 @@ impl Driver {
             maxCost,
             owner,
         };
-        self.act(by, self.model.at.blobs, call, |model, _| {
+        self.act(by, self.model.at.blobs, call, |model| {
             model.register_with_resource(by, &blob, resource, maxCost, owner)
         });
     }
 
     /// A certificate over a message: mostly a good one.
-    fn certificate(&mut self, draw: &mut Draw, message: &[u8], wrong: &[u8]) -> (Claim, Bytes, [B256; 8]) {
+    pub(super) fn certificate(&mut self, draw: &mut Draw, message: &[u8], wrong: &[u8]) -> (Claim, Bytes, [B256; 8]) {
         let members = self.model.committees[&self.model.epoch()].members.len();
         let mut signers: Vec<_> = (0..members).filter(|_| draw.percent(88)).collect();
         let genuine = draw.percent(93);
@@ -129,7 +122,7 @@ impl Driver {
         ]);
         let (claim, signers, signature) = self.certificate(draw, &message, &wrong);
         let call = Blobs::certifyCall { objectId: U256::from(object), signers, signature };
-        self.act(by, self.model.at.blobs, call, |model, _| model.certify(object, &claim));
+        self.act(by, self.model.at.blobs, call, |model| model.certify(object, &claim));
     }
 
     pub(super) fn certify_batch(&mut self, draw: &mut Draw) {
@@ -151,7 +144,7 @@ impl Driver {
         let (claim, signers, signature) = self.certificate(draw, &message, &wrong);
         let objectIds = objects.iter().map(|object| U256::from(*object)).collect();
         let call = Blobs::certifyBatchCall { objectIds, signers, signature };
-        self.act(by, blobs, call, |model, _| model.certify_batch(&objects, &claim));
+        self.act(by, blobs, call, |model| model.certify_batch(&objects, &claim));
     }
 
     pub(super) fn invalidate(&mut self, draw: &mut Draw) {
@@ -159,11 +152,11 @@ impl Driver {
         let (claim, signers, signature) =
             self.certificate(draw, &signing::invalid(epoch, blob.id), &signing::invalid(epoch + 1, blob.id));
         let call = Blobs::invalidateCall { blobId: blob.id, signers, signature };
-        self.act(by, self.model.at.blobs, call, |model, _| model.invalidate(blob.id, &claim));
+        self.act(by, self.model.at.blobs, call, |model| model.invalidate(blob.id, &claim));
     }
 
     /// A blob, mostly one that can be extended.
-    fn lively(&self, draw: &mut Draw) -> u64 {
+    pub(super) fn lively(&self, draw: &mut Draw) -> u64 {
         let epoch = self.model.epoch();
         let live = self.model.blobs.iter().filter(|(_, b)| b.end > epoch && b.certified.is_some());
         let live: Vec<_> = live.map(|(id, _)| *id).collect();
@@ -174,7 +167,7 @@ impl Driver {
         let (by, object, maxCost) = (self.user(draw), self.lively(draw), Self::max_cost(draw));
         let epochs = if draw.percent(80) { 1 + draw.small(3) } else { Self::epochs(draw) };
         let call = Blobs::extendCall { objectId: U256::from(object), epochs, maxCost };
-        self.act(by, self.model.at.blobs, call, |model, _| model.extend(by, object, epochs, maxCost));
+        self.act(by, self.model.at.blobs, call, |model| model.extend(by, object, epochs, maxCost));
     }
 
     pub(super) fn extend_with_resource(&mut self, draw: &mut Draw) {
@@ -190,16 +183,13 @@ impl Driver {
             // Somebody buys what fits first.
             let (size, start) = (self.model.length(blob.size).expect("well-formed"), blob.end);
             let (by, end) = (self.user(draw), start + 1 + draw.small(3));
-            let call = crate::bindings::Storage::reserveForEpochsCall { size, start, end, maxCost: U256::MAX };
-            let made = self
-                .act(by, self.model.at.storage, call, |model, _| model.reserve_for(by, size, start, end, U256::MAX));
-            made.unwrap_or(1)
+            self.reserve_window(by, size, start, end).unwrap_or(1)
         } else {
             self.resource(draw)
         };
         let by = self.mostly(draw, self.model.deeds.owners.get(&resource).copied());
         let call = Blobs::extendWithResourceCall { objectId: U256::from(object), resourceId: U256::from(resource) };
-        self.act(by, self.model.at.blobs, call, |model, _| model.extend_with_resource(by, object, resource));
+        self.act(by, self.model.at.blobs, call, |model| model.extend_with_resource(by, object, resource));
     }
 
     fn owner_of(&self, draw: &mut Draw, object: u64) -> Address {
@@ -210,29 +200,41 @@ impl Driver {
         let object = self.blob(draw);
         let by = self.owner_of(draw, object);
         let call = Blobs::deleteBlobCall { objectId: U256::from(object) };
-        self.act(by, self.model.at.blobs, call, |model, _| model.delete(by, object));
+        self.act(by, self.model.at.blobs, call, |model| model.delete(by, object));
     }
 
     pub(super) fn burn(&mut self, draw: &mut Draw) {
         let object = self.blob(draw);
         let by = self.owner_of(draw, object);
         let call = Blobs::burnCall { objectId: U256::from(object) };
-        self.act(by, self.model.at.blobs, call, |model, _| model.burn(by, object));
+        self.act(by, self.model.at.blobs, call, |model| model.burn(by, object));
     }
 
     pub(super) fn share(&mut self, draw: &mut Draw) {
         let object = self.lively(draw);
         let by = self.owner_of(draw, object);
         let call = Blobs::shareCall { objectId: U256::from(object) };
-        self.act(by, self.model.at.blobs, call, |model, _| model.share(by, object));
+        self.act(by, self.model.at.blobs, call, |model| model.share(by, object));
     }
 
     pub(super) fn fund(&mut self, draw: &mut Draw) {
         let (by, object) = (self.user(draw), self.lively(draw));
         let each = self.model.blobs.get(&object).map_or(1, |blob| units(self.model.length(blob.size).unwrap_or(1)));
-        let amount = u128::from(draw.below(each * 4_000));
+        self.fund_with(by, object, u128::from(draw.below(each * 4_000)));
+    }
+
+    /// A certified blob in its last two epochs, if there is one.
+    fn ending(&self, draw: &mut Draw) -> u64 {
+        let epoch = self.model.epoch();
+        let ends =
+            self.model.blobs.iter().filter(|(_, b)| b.certified.is_some() && b.end > epoch && b.end <= epoch + 2);
+        let ends: Vec<_> = ends.map(|(id, _)| *id).collect();
+        if ends.is_empty() { self.lively(draw) } else { draw.pick(&ends) }
+    }
+
+    fn fund_with(&mut self, by: Address, object: u64, amount: u128) {
         let call = Blobs::fundCall { objectId: U256::from(object), amount };
-        self.act(by, self.model.at.blobs, call, |model, _| model.fund(by, object, amount));
+        self.act(by, self.model.at.blobs, call, |model| model.fund(by, object, amount));
     }
 
     pub(super) fn set_renewal(&mut self, draw: &mut Draw) {
@@ -240,7 +242,7 @@ impl Driver {
         let by = self.owner_of(draw, object);
         let (epochs, reward) = (draw.pick(&[0, 1, 2, 3, 100, u32::MAX]), u128::from(draw.below(300)));
         let call = Blobs::setRenewalCall { objectId: U256::from(object), epochs, reward: U256::from(reward).to() };
-        self.act(by, self.model.at.blobs, call, |model, _| model.set_renewal(by, object, epochs, reward));
+        self.act(by, self.model.at.blobs, call, |model| model.set_renewal(by, object, epochs, reward));
     }
 
     pub(super) fn renew(&mut self, draw: &mut Draw) {
@@ -252,9 +254,12 @@ impl Driver {
             .iter()
             .filter(|(_, b)| b.certified.is_some() && b.end > epoch && b.end <= epoch + 2 && b.fund.balance != 0);
         let due: Vec<_> = due.map(|(id, _)| *id).collect();
-        let object = if due.is_empty() || draw.percent(20) { self.lively(draw) } else { draw.pick(&due) };
+        let object = if due.is_empty() || draw.percent(20) { self.ending(draw) } else { draw.pick(&due) };
+        if due.is_empty() && draw.percent(70) {
+            self.fund_with(by, object, u128::from(draw.below(40_000)));
+        }
         let call = Blobs::renewCall { objectId: U256::from(object) };
-        self.act(by, self.model.at.blobs, call, |model, _| model.renew(by, object));
+        self.act(by, self.model.at.blobs, call, |model| model.renew(by, object));
     }
 
     pub(super) fn withdraw_fund(&mut self, draw: &mut Draw) {
@@ -264,7 +269,7 @@ impl Driver {
         let amount = u128::from(draw.below(u64::try_from(balance).expect("small") + 2));
         let to = if draw.percent(95) { self.user(draw) } else { Address::ZERO };
         let call = Blobs::withdrawFundCall { objectId: U256::from(object), amount, to };
-        self.act(by, self.model.at.blobs, call, |model, _| model.withdraw_fund(by, object, amount, to));
+        self.act(by, self.model.at.blobs, call, |model| model.withdraw_fund(by, object, amount, to));
     }
 
     pub(super) fn sweep(&mut self, draw: &mut Draw) {
@@ -273,7 +278,7 @@ impl Driver {
         let shared: Vec<_> = shared.map(|(id, _)| *id).collect();
         let object = if shared.is_empty() || draw.percent(20) { self.blob(draw) } else { draw.pick(&shared) };
         let call = Blobs::sweepFundCall { objectId: U256::from(object) };
-        self.act(by, blobs, call, |model, _| model.sweep(object));
+        self.act(by, blobs, call, |model| model.sweep(object));
     }
 }
 

@@ -1,36 +1,32 @@
 //! Steps of the clock, and of the governance.
 
-use std::collections::BTreeMap;
-
 use alloy::primitives::{Address, U256};
 
 use crate::bindings::{Epochs, Governance, Staking};
 use crate::machine::driver::Driver;
 use crate::machine::model::clock::Phase;
 use crate::machine::model::governance::Decision;
+use crate::machine::model::subsidies::{MOST_USAGE_BPS, Rates};
 use crate::machine::operations::Draw;
 use crate::machine::world::{FLOE, HOUR};
 
 impl Driver {
-    /// The stake that the contracts count for the next committee.
-    fn counted(&mut self) -> BTreeMap<u64, u128> {
-        let (epoch, staking) = (self.model.epoch() + 1, self.model.at.staking);
-        let nodes: Vec<_> = self.model.nodes.keys().copied().collect();
-        let stake = |node: u64| {
-            let call = Staking::stakeOfCall { nodeId: U256::from(node), epoch };
-            (node, self.evm.view(staking, &call).to())
-        };
-        nodes.into_iter().map(stake).collect()
+    /// Lets the time pass, mostly, until the step out of a phase is due.
+    pub(super) fn wait_for(&mut self, draw: &mut Draw, phase: Phase) {
+        let left = self.model.due_at().saturating_sub(self.model.now);
+        if self.model.clock.phase == phase && left != 0 && draw.percent(60) {
+            self.pass(left);
+        }
     }
 
     pub(super) fn select(&mut self, draw: &mut Draw) {
-        let (by, stakes) = (self.user(draw), self.counted());
-        self.act(by, self.model.at.epochs, Epochs::selectNextCall {}, |model, _| model.select_next(&stakes));
+        let by = self.user(draw);
+        self.act(by, self.model.at.epochs, Epochs::selectNextCall {}, |model| model.select_next());
     }
 
     pub(super) fn begin(&mut self, draw: &mut Draw) {
         let by = self.user(draw);
-        let begun = self.act(by, self.model.at.epochs, Epochs::beginNextCall {}, |model, _| model.begin_next());
+        let begun = self.act(by, self.model.at.epochs, Epochs::beginNextCall {}, |model| model.begin_next());
         if begun.is_some() {
             self.audit();
         }
@@ -38,7 +34,7 @@ impl Driver {
 
     pub(super) fn end_sync(&mut self, draw: &mut Draw) {
         let by = self.user(draw);
-        self.act(by, self.model.at.epochs, Epochs::endSyncCall {}, |model, _| model.end_sync());
+        self.act(by, self.model.at.epochs, Epochs::endSyncCall {}, |model| model.end_sync());
     }
 
     pub(super) fn report(&mut self, draw: &mut Draw) {
@@ -49,7 +45,7 @@ impl Driver {
 
     fn report_as(&mut self, by: Address, epoch: u32) {
         let call = Epochs::epochSyncDoneCall { epoch };
-        self.act(by, self.model.at.epochs, call, |model, _| model.report(by, epoch));
+        self.act(by, self.model.at.epochs, call, |model| model.report(by, epoch));
     }
 
     /// Whatever has to be done until another epoch has begun; mostly until its change is complete.
@@ -58,6 +54,10 @@ impl Driver {
         if self.model.clock.phase == Phase::Done {
             self.pass(HOUR / 2);
             self.select(draw);
+            // Others act between the selection and the next epoch.
+            if draw.percent(25) {
+                return;
+            }
         }
         if self.model.clock.phase == Phase::Selected {
             self.pass(HOUR / 2);
@@ -92,7 +92,12 @@ impl Driver {
         if !known.is_empty() && draw.percent(60) {
             return draw.pick(&known);
         }
-        match draw.below(4) {
+        match draw.below(5) {
+            4 => Decision::Rates(Rates {
+                usage_bps: draw.pick(&[0, 1, 10_000, 80_000, MOST_USAGE_BPS, MOST_USAGE_BPS + 1]),
+                per_node: draw.below(2_000),
+                per_shard: draw.below(300),
+            }),
             0 => Decision::Threshold(draw.pick(&[0, 5 * FLOE, 200 * FLOE, 900 * FLOE])),
             1 => Decision::Auditor(draw.pick(&self.users)),
             _ => self.guilty(draw),
@@ -111,10 +116,10 @@ impl Driver {
     }
 
     fn vote_as(&mut self, by: Address, node: u64, decision: Decision) {
-        let target = self.model.at.staking;
+        let target = self.model.target(decision);
         let call = Governance::voteCall { nodeId: U256::from(node), target, data: decision.data() };
         let id = self.model.proposal_id(decision);
-        let voted = self.act(by, self.model.at.governance, call, |model, _| model.vote(by, node, decision));
+        let voted = self.act(by, self.model.at.governance, call, |model| model.vote(by, node, decision));
         if voted.is_some() {
             let (expected, at) = (self.model.proposals[&id].clone(), self.model.at.governance);
             let kept = self.evm.view(at, &Governance::proposalOfCall { proposalId: id });
@@ -128,6 +133,12 @@ impl Driver {
     /// All members vote until there is a quorum, and somebody executes it.
     pub(super) fn decide(&mut self, draw: &mut Draw) {
         let decision = if draw.percent(60) { self.guilty(draw) } else { self.decision(draw) };
+        self.vote_by_all(decision);
+        self.execute_as(draw, decision);
+    }
+
+    /// All members vote until there is a quorum.
+    pub(crate) fn vote_by_all(&mut self, decision: Decision) {
         let members = self.model.committees[&self.model.epoch()].members.clone();
         for member in members {
             let id = self.model.proposal_id(decision);
@@ -136,18 +147,21 @@ impl Driver {
                 self.vote_as(self.model.nodes[&member.node].authority, member.node, decision);
             }
         }
-        self.execute_as(draw, decision);
     }
 
     pub(super) fn execute(&mut self, draw: &mut Draw) {
-        let decision = self.decision(draw);
+        let epoch = self.model.epoch();
+        let ready = |(from, to): (u32, u32)| from <= epoch && epoch < to;
+        let due: Vec<_> = self.model.proposals.values().filter(|p| p.window.is_some_and(ready)).collect();
+        let due: Vec<_> = due.into_iter().map(|proposal| proposal.decision).collect();
+        let decision = if due.is_empty() || draw.percent(30) { self.decision(draw) } else { draw.pick(&due) };
         self.execute_as(draw, decision);
     }
 
-    fn execute_as(&mut self, draw: &mut Draw, decision: Decision) {
+    pub(super) fn execute_as(&mut self, draw: &mut Draw, decision: Decision) {
         let by = self.user(draw);
-        let call = Governance::executeCall { target: self.model.at.staking, data: decision.data() };
-        self.act(by, self.model.at.governance, call, |model, seen| model.execute(decision, seen));
+        let call = Governance::executeCall { target: self.model.target(decision), data: decision.data() };
+        self.act(by, self.model.at.governance, call, |model| model.execute(decision));
     }
 
     pub(super) fn lower_reward(&mut self, draw: &mut Draw) {
@@ -155,6 +169,6 @@ impl Driver {
         let (by, node) = (self.mostly(draw, auditor), self.node(draw));
         let bps = draw.pick(&[0, 1, 2_000, 7_777, 9_999, 10_000]);
         let call = Staking::lowerRewardCall { nodeId: U256::from(node), bps };
-        self.act(by, self.model.at.staking, call, |model, _| model.lower_reward(by, node, bps));
+        self.act(by, self.model.at.staking, call, |model| model.lower_reward(by, node, bps));
     }
 }

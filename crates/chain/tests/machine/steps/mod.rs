@@ -1,18 +1,32 @@
 //! What an operation does: its details are chosen from what there is, so that most are valid, and some are not.
 
+mod attributes;
 mod blobs;
 mod clock;
+mod intents;
+mod pools;
 mod stake;
 mod storage;
+mod subsidies;
 
 use alloy::primitives::{Address, U256};
 
 use super::driver::Driver;
+use super::model::clock::Phase;
+use super::model::tokens::Title;
 use super::operations::{Draw, Kind, Op};
 use crate::bindings::{Storage, TestStablecoin};
 
 impl Driver {
     pub(crate) fn step(&mut self, op: Op) {
+        self.accepted = false;
+        self.attempt(op);
+        if self.accepted {
+            *self.done.entry(op.kind).or_default() += 1;
+        }
+    }
+
+    fn attempt(&mut self, op: Op) {
         let draw = &mut Draw::new(op.seed);
         match op.kind {
             Kind::Mint => {
@@ -27,7 +41,7 @@ impl Driver {
             Kind::SplitBySize => self.split_by_size(draw),
             Kind::Fuse => self.fuse(draw),
             Kind::Destroy => self.destroy(draw),
-            Kind::TransferResource => self.transfer_deed(draw, false),
+            Kind::TransferResource => self.transfer_deed(draw, Title::Resource),
             Kind::ApproveResource => self.approve_deed(draw),
             Kind::Register => self.register(draw),
             Kind::RegisterBatch => self.register_batch(draw),
@@ -45,8 +59,26 @@ impl Driver {
             Kind::Renew => self.renew(draw),
             Kind::WithdrawFund => self.withdraw_fund(draw),
             Kind::Sweep => self.sweep(draw),
-            Kind::TransferBlob => self.transfer_deed(draw, true),
+            Kind::TransferBlob => self.transfer_deed(draw, Title::Blob),
+            Kind::CreatePool => self.create_pool(draw),
+            Kind::ExtendPool => self.extend_pool(draw),
+            Kind::IncreasePool => self.increase_pool(draw),
+            Kind::DecreasePool => self.decrease_pool(draw),
+            Kind::DestroyPool => self.destroy_pool(draw),
+            Kind::RegisterInPool => self.register_in_pool(draw),
+            Kind::CertifyInPool => self.certify_in_pool(draw),
+            Kind::Refresh => self.refresh(draw),
+            Kind::DeleteInPool => self.delete_in_pool(draw),
+            Kind::BurnExpired => self.burn_expired(draw),
+            Kind::TransferPool => self.transfer_deed(draw, Title::Pool),
+            Kind::SetAttributes => self.set_attributes(draw),
+            Kind::RemoveAttributes => self.remove_attributes(draw),
+            Kind::CarryOut => self.carry_out(draw),
+            Kind::CancelIntent => self.cancel_intent(draw),
             Kind::Subsidize => self.subsidize(draw),
+            Kind::FundPot => self.fund_pot(draw),
+            Kind::Process => self.process(draw),
+            Kind::AddCommissions => self.add_commissions(draw),
             Kind::Stake => self.stake(draw),
             Kind::Unstake => self.unstake(draw),
             Kind::Withdraw => self.withdraw(draw),
@@ -62,10 +94,19 @@ impl Driver {
             Kind::RegisterNode => self.register_node(draw),
             Kind::JoinActiveSet => self.join_active_set(draw),
             Kind::Pass => self.pass(draw.below(3_000)),
-            Kind::Select => self.select(draw),
-            Kind::Begin => self.begin(draw),
+            Kind::Select => {
+                self.wait_for(draw, Phase::Done);
+                self.select(draw);
+            }
+            Kind::Begin => {
+                self.wait_for(draw, Phase::Selected);
+                self.begin(draw);
+            }
             Kind::Report => self.report(draw),
-            Kind::EndSync => self.end_sync(draw),
+            Kind::EndSync => {
+                self.wait_for(draw, Phase::Sync);
+                self.end_sync(draw);
+            }
             Kind::NextEpoch => self.next_epoch(draw),
             Kind::Vote => self.vote(draw),
             Kind::Decide => self.decide(draw),
@@ -94,58 +135,74 @@ impl Driver {
 
     fn approve_some(&mut self, draw: &mut Draw) {
         let at = self.model.at;
-        let (coin, spender) = draw.pick(&[(at.money, at.storage), (at.floe, at.staking)]);
+        let (coin, spender) = draw.pick(&[
+            (at.money, at.storage),
+            (at.money, at.subsidies),
+            (at.money, at.intents),
+            (at.floe, at.staking),
+        ]);
         let value = if draw.percent(70) { U256::MAX } else { U256::from(draw.below(100_000)) };
         let user = self.user(draw);
         self.approve_coins(user, coin, spender, value);
     }
 
     fn transfer_coins(&mut self, draw: &mut Draw) {
-        let (from, to) = (self.user(draw), self.user(draw));
+        let from = self.user(draw);
+        // What the contract of the intents is sent unasked goes to the owner of the next one.
+        let to = if draw.percent(20) { self.model.at.intents } else { self.user(draw) };
         let coin = draw.pick(&[self.model.at.money, self.model.at.floe]);
         let amount = if draw.percent(80) { u128::from(draw.below(1_000_000)) } else { 10_u128.pow(30) };
         let call = TestStablecoin::transferCall { to, value: U256::from(amount) };
-        self.act(from, coin, call, |model, _| {
+        self.act(from, coin, call, |model| {
             let coins = if coin == model.at.money { &mut model.money } else { &mut model.floe };
             coins.transfer(&mut model.events, from, to, amount)
         });
     }
 
-    /// Hands a resource or a blob to somebody.
-    fn transfer_deed(&mut self, draw: &mut Draw, blob: bool) {
-        let id = if blob { self.blob(draw) } else { self.resource(draw) };
-        let deeds = if blob { &self.model.blob_deeds } else { &self.model.deeds };
+    /// A token of a kind, mostly one that there is.
+    fn token(&self, draw: &mut Draw, title: Title) -> u64 {
+        match title {
+            Title::Resource => self.resource(draw),
+            Title::Blob => self.blob(draw),
+            Title::Pool => self.pool(draw),
+        }
+    }
+
+    /// Hands a token to somebody.
+    fn transfer_deed(&mut self, draw: &mut Draw, title: Title) {
+        let id = self.token(draw, title);
+        let (deeds, _) = self.model.titles(title);
         let (at, owner) = (deeds.at, deeds.owners.get(&id).copied());
         let by = self.mostly(draw, owner);
         let from = if draw.percent(95) { owner.unwrap_or(by) } else { self.user(draw) };
         let to = if draw.percent(97) { self.user(draw) } else { Address::ZERO };
         let call = Storage::transferFromCall { from, to, tokenId: U256::from(id) };
-        self.act(by, at, call, |model, _| {
-            let deeds = if blob { &mut model.blob_deeds } else { &mut model.deeds };
-            deeds.transfer(&mut model.events, by, from, to, id)
+        self.act(by, at, call, |model| {
+            let (deeds, events) = model.titles(title);
+            deeds.transfer(events, by, from, to, id)
         });
     }
 
-    /// Lets somebody act for one resource or blob, or for all of an owner.
+    /// Lets somebody act for one token, or for all of an owner.
     fn approve_deed(&mut self, draw: &mut Draw) {
-        let blob = draw.percent(50);
-        let id = if blob { self.blob(draw) } else { self.resource(draw) };
-        let deeds = if blob { &self.model.blob_deeds } else { &self.model.deeds };
+        let title = draw.pick(&[Title::Resource, Title::Blob, Title::Pool]);
+        let id = self.token(draw, title);
+        let (deeds, _) = self.model.titles(title);
         let (at, owner) = (deeds.at, deeds.owners.get(&id).copied());
         let by = self.mostly(draw, owner);
         let to = if draw.percent(90) { self.user(draw) } else { Address::ZERO };
         if draw.percent(60) {
             let call = Storage::approveCall { to, tokenId: U256::from(id) };
-            self.act(by, at, call, |model, _| {
-                let deeds = if blob { &mut model.blob_deeds } else { &mut model.deeds };
-                deeds.approve(&mut model.events, by, to, id)
+            self.act(by, at, call, |model| {
+                let (deeds, events) = model.titles(title);
+                deeds.approve(events, by, to, id)
             });
         } else {
             let approved = draw.percent(50);
             let call = Storage::setApprovalForAllCall { operator: to, approved };
-            self.act(by, at, call, |model, _| {
-                let deeds = if blob { &mut model.blob_deeds } else { &mut model.deeds };
-                deeds.approve_all(&mut model.events, by, to, approved)
+            self.act(by, at, call, |model| {
+                let (deeds, events) = model.titles(title);
+                deeds.approve_all(events, by, to, approved)
             });
         }
     }

@@ -4,6 +4,7 @@ use alloy::primitives::{Address, U256};
 
 use crate::bindings::{Nodes, Staking};
 use crate::machine::driver::Driver;
+use crate::machine::model::governance::Decision;
 use crate::machine::model::nodes::Votes;
 use crate::machine::model::stake::{LEAST, Position};
 use crate::machine::operations::Draw;
@@ -36,7 +37,7 @@ impl Driver {
     pub(super) fn stake(&mut self, draw: &mut Draw) {
         let (by, nodeId, amount) = (self.user(draw), self.node(draw), Self::amount(draw));
         let call = Staking::stakeCall { nodeId: U256::from(nodeId), amount: U256::from(amount).to() };
-        self.act(by, self.model.at.staking, call, |model, seen| model.stake(by, nodeId, amount, seen));
+        self.act(by, self.model.at.staking, call, |model| model.stake(by, nodeId, amount));
     }
 
     /// A part of a position: often all of it, or what leaves no legal rest.
@@ -55,7 +56,7 @@ impl Driver {
         let (id, by) = self.position(draw, |position| position.withdraw.is_none());
         let amount = self.part(draw, id);
         let call = Staking::unstakeCall { positionId: U256::from(id), amount: U256::from(amount).to() };
-        self.act(by, self.model.at.staking, call, |model, seen| model.unstake(by, id, amount, seen));
+        self.act(by, self.model.at.staking, call, |model| model.unstake(by, id, amount));
     }
 
     pub(super) fn withdraw(&mut self, draw: &mut Draw) {
@@ -63,35 +64,65 @@ impl Driver {
         let due = draw.percent(80);
         let (id, by) = self.position(draw, |p| p.withdraw.is_some_and(|at| !due || at <= epoch));
         let call = Staking::withdrawCall { positionId: U256::from(id) };
-        self.act(by, self.model.at.staking, call, |model, seen| model.withdraw(by, id, seen));
+        self.act(by, self.model.at.staking, call, |model| model.withdraw(by, id));
     }
 
     pub(super) fn claim(&mut self, draw: &mut Draw) {
-        let (id, by) = self.position(draw, |position| position.earned >= 1.0);
+        let epoch = self.model.epoch();
+        let (id, by) = self.position(draw, |position| position.activation < epoch);
         let call = Staking::claimCall { positionId: U256::from(id) };
-        self.act(by, self.model.at.staking, call, |model, seen| model.claim(by, id, seen));
+        self.act(by, self.model.at.staking, call, |model| model.claim(by, id));
     }
 
     pub(super) fn split(&mut self, draw: &mut Draw) {
         let (id, by) = self.position(draw, |position| position.principal >= 2 * LEAST);
         let amount = self.part(draw, id);
         let call = Staking::splitCall { positionId: U256::from(id), amount: U256::from(amount).to() };
-        self.act(by, self.model.at.staking, call, |model, _| model.split(by, id, amount));
+        self.act(by, self.model.at.staking, call, |model| model.split(by, id, amount));
     }
 
     pub(super) fn join(&mut self, draw: &mut Draw) {
-        let (id, by) = self.position(draw, |_| true);
-        let alike = self.model.stakes.positions.get(&id).cloned();
         let kind = |p: &Position| (p.owner, p.node, p.activation, p.withdraw);
-        let (other, _) = self.position(draw, |p| alike.as_ref().is_some_and(|alike| kind(alike) == kind(p)));
+        let all = &self.model.stakes.positions;
+        let paired = |p: &Position| all.values().filter(|other| kind(other) == kind(p)).count() > 1;
+        let (id, by) = self.position(draw, paired);
+        let first = all.get(&id).map(kind);
+        let partners: Vec<_> = all.iter().filter(|(other, p)| **other != id && first == Some(kind(p))).collect();
+        let partners: Vec<_> = partners.into_iter().map(|(other, _)| *other).collect();
+        let other =
+            if partners.is_empty() || draw.percent(8) { self.position(draw, |_| true).0 } else { draw.pick(&partners) };
         let call = Staking::joinCall { positionId: U256::from(id), otherId: U256::from(other) };
-        self.act(by, self.model.at.staking, call, |model, seen| model.join(by, id, other, seen));
+        self.act(by, self.model.at.staking, call, |model| model.join(by, id, other));
+    }
+
+    /// Nodes that are no candidates, and have so much.
+    fn idle_with(&self, least: u128) -> Vec<u64> {
+        let next = self.model.next_open();
+        let pools = self.model.stakes.pools.iter();
+        pools.filter(|(_, pool)| !pool.active && pool.stake_at(next) >= least).map(|(node, _)| *node).collect()
+    }
+
+    /// Some epochs after everyone has voted for it, anyone can be a candidate.
+    fn lower_threshold(&mut self, draw: &mut Draw) {
+        let (anyone, epoch) = (Decision::Threshold(0), self.model.epoch());
+        let proposal = self.model.proposals.get(&self.model.proposal_id(anyone));
+        match proposal.and_then(|proposal| proposal.window).filter(|(_, expiry)| epoch < *expiry) {
+            Some((ready, _)) if ready <= epoch => self.execute_as(draw, anyone),
+            Some(_) => {}
+            None => self.vote_by_all(anyone),
+        }
     }
 
     pub(super) fn join_active_set(&mut self, draw: &mut Draw) {
-        let (by, node) = (self.user(draw), self.node(draw));
+        let by = self.user(draw);
+        let mut ready = self.idle_with(self.model.stakes.least());
+        if ready.is_empty() && !self.idle_with(LEAST).is_empty() {
+            self.lower_threshold(draw);
+            ready = self.idle_with(self.model.stakes.least());
+        }
+        let node = if ready.is_empty() || draw.percent(10) { self.node(draw) } else { draw.pick(&ready) };
         let call = Staking::joinActiveSetCall { nodeId: U256::from(node) };
-        self.act(by, self.model.at.staking, call, |model, _| model.join_active_set(node));
+        self.act(by, self.model.at.staking, call, |model| model.join_active_set(node));
     }
 
     fn account_of(&self, draw: &mut Draw, node: u64) -> Address {
@@ -102,14 +133,14 @@ impl Driver {
         let node = self.node(draw);
         let (by, bps) = (self.account_of(draw, node), draw.pick(&[0, 1, 500, 3_333, 10_000, 10_001]));
         let call = Staking::setNextCommissionCall { nodeId: U256::from(node), bps };
-        self.act(by, self.model.at.staking, call, |model, _| model.set_commission(by, node, bps));
+        self.act(by, self.model.at.staking, call, |model| model.set_commission(by, node, bps));
     }
 
     pub(super) fn collect_commission(&mut self, draw: &mut Draw) {
         let node = self.node(draw);
         let by = self.mostly(draw, self.model.nodes.get(&node).map(|node| node.receiver));
         let call = Staking::collectCommissionCall { nodeId: U256::from(node) };
-        self.act(by, self.model.at.staking, call, |model, seen| model.collect_commission(by, node, seen));
+        self.act(by, self.model.at.staking, call, |model| model.collect_commission(by, node));
     }
 
     /// Another account receives the commission, or votes.
@@ -121,10 +152,10 @@ impl Driver {
         let nodeId = U256::from(node);
         if receiver {
             let call = Nodes::setCommissionReceiverCall { nodeId, receiver: to };
-            self.act(by, at, call, |model, _| model.set_receiver(by, node, to));
+            self.act(by, at, call, |model| model.set_receiver(by, node, to));
         } else {
             let call = Nodes::setGovernanceAuthorityCall { nodeId, authority: to };
-            self.act(by, at, call, |model, _| model.set_authority(by, node, to));
+            self.act(by, at, call, |model| model.set_authority(by, node, to));
         }
     }
 
@@ -140,7 +171,7 @@ impl Driver {
         let node = self.node(draw);
         let (by, votes) = (self.account_of(draw, node), Self::votes(draw));
         let call = Nodes::voteCall { nodeId: U256::from(node), terms: votes.encoded() };
-        self.act(by, self.model.at.nodes, call, |model, _| model.vote_terms(by, node, votes));
+        self.act(by, self.model.at.nodes, call, |model| model.vote_terms(by, node, votes));
     }
 
     /// A key that was not claimed, mostly; and a proof that it is known, mostly.
@@ -169,7 +200,7 @@ impl Driver {
         let (key, proven) = self.fresh_key(draw);
         let (publicKey, proofOfPossession) = self.proof(by, key, proven);
         let call = Nodes::setNextKeyCall { nodeId: U256::from(node), publicKey, proofOfPossession };
-        self.act(by, self.model.at.nodes, call, |model, _| model.set_next_key(by, node, key, proven));
+        self.act(by, self.model.at.nodes, call, |model| model.set_next_key(by, node, key, proven));
     }
 
     pub(super) fn register_node(&mut self, draw: &mut Draw) {
@@ -193,6 +224,6 @@ impl Driver {
         };
         let terms = votes.encoded();
         let call = Nodes::registerNodeCall { description, publicKey, proofOfPossession, commissionBps: bps, terms };
-        self.act(by, self.model.at.nodes, call, |model, _| model.register_node(by, name, key, proven, bps, votes));
+        self.act(by, self.model.at.nodes, call, |model| model.register_node(by, name, key, proven, bps, votes));
     }
 }

@@ -1,16 +1,16 @@
 //! Operations on resources, and gifts.
 
-use alloy::primitives::U256;
+use alloy::primitives::{Address, U256};
 
 use crate::bindings::Storage;
 use crate::machine::driver::Driver;
-use crate::machine::model::storage::{Fusion, MOST};
+use crate::machine::model::storage::{Fusion, MOST, Resource};
 use crate::machine::operations::Draw;
 use crate::machine::world::MAX_AHEAD;
 
 impl Driver {
     /// Bytes that somebody would like to have: those of some blob, of several, or any number.
-    fn bytes(&self, draw: &mut Draw) -> u64 {
+    pub(super) fn bytes(&self, draw: &mut Draw) -> u64 {
         let size = self.size(draw);
         let length = self.model.length(size).unwrap_or(1);
         match draw.below(20) {
@@ -34,7 +34,19 @@ impl Driver {
     pub(super) fn reserve(&mut self, draw: &mut Draw) {
         let (by, size, epochs, maxCost) = (self.user(draw), self.bytes(draw), Self::epochs(draw), Self::max_cost(draw));
         let call = Storage::reserveCall { size, epochs, maxCost };
-        self.act(by, self.model.at.storage, call, |model, _| model.reserve(by, size, epochs, maxCost));
+        self.act(by, self.model.at.storage, call, |model| model.reserve(by, size, epochs, maxCost));
+    }
+
+    /// A resource that the filter lets pass, mostly.
+    pub(super) fn resource_that(&self, draw: &mut Draw, fits: impl Fn(&Resource) -> bool) -> u64 {
+        let fitting: Vec<_> = self.model.resources.iter().filter(|(_, r)| fits(r)).map(|(id, _)| *id).collect();
+        if fitting.is_empty() || draw.percent(15) { self.resource(draw) } else { draw.pick(&fitting) }
+    }
+
+    /// Buys what somebody is going to need.
+    pub(super) fn reserve_window(&mut self, by: Address, size: u64, start: u32, end: u32) -> Option<u64> {
+        let call = Storage::reserveForEpochsCall { size, start, end, maxCost: U256::MAX };
+        self.act(by, self.model.at.storage, call, |model| model.reserve_for(by, size, start, end, U256::MAX))
     }
 
     pub(super) fn reserve_for(&mut self, draw: &mut Draw) {
@@ -42,7 +54,7 @@ impl Driver {
         let start = (self.model.epoch() + draw.small(7)).saturating_sub(1);
         let end = (start + draw.small(7)).saturating_sub(u32::from(draw.percent(5)));
         let call = Storage::reserveForEpochsCall { size, start, end, maxCost };
-        self.act(by, self.model.at.storage, call, |model, _| model.reserve_for(by, size, start, end, maxCost));
+        self.act(by, self.model.at.storage, call, |model| model.reserve_for(by, size, start, end, maxCost));
     }
 
     pub(super) fn split_by_epoch(&mut self, draw: &mut Draw) {
@@ -51,7 +63,7 @@ impl Driver {
         let (start, long) = self.model.resources.get(&id).map_or((1, 1), |r| (r.start, r.end - r.start));
         let epoch = start + draw.small(long + 1);
         let call = Storage::splitByEpochCall { resourceId: U256::from(id), epoch };
-        self.act(by, self.model.at.storage, call, |model, _| model.split_by_epoch(by, id, epoch));
+        self.act(by, self.model.at.storage, call, |model| model.split_by_epoch(by, id, epoch));
     }
 
     pub(super) fn split_by_size(&mut self, draw: &mut Draw) {
@@ -64,7 +76,7 @@ impl Driver {
             _ => draw.below(whole),
         };
         let call = Storage::splitBySizeCall { resourceId: U256::from(id), size };
-        self.act(by, self.model.at.storage, call, |model, _| model.split_by_size(by, id, size));
+        self.act(by, self.model.at.storage, call, |model| model.split_by_size(by, id, size));
     }
 
     pub(super) fn fuse(&mut self, draw: &mut Draw) {
@@ -96,15 +108,15 @@ impl Driver {
         match draw.below(4) {
             0 => {
                 let call = Storage::fusePeriodsCall { first: a, second: b };
-                self.act(by, at, call, |model, _| model.fuse(by, Fusion::Periods, first, second));
+                self.act(by, at, call, |model| model.fuse(by, Fusion::Periods, first, second));
             }
             1 => {
                 let call = Storage::fuseAmountCall { first: a, second: b };
-                self.act(by, at, call, |model, _| model.fuse(by, Fusion::Amount, first, second));
+                self.act(by, at, call, |model| model.fuse(by, Fusion::Amount, first, second));
             }
             _ => {
                 let call = Storage::fuseCall { first: a, second: b };
-                self.act(by, at, call, |model, _| model.fuse(by, Fusion::Either, first, second));
+                self.act(by, at, call, |model| model.fuse(by, Fusion::Either, first, second));
             }
         }
     }
@@ -113,7 +125,7 @@ impl Driver {
         let id = self.resource(draw);
         let by = self.mostly(draw, self.model.deeds.owners.get(&id).copied());
         let call = Storage::destroyCall { resourceId: U256::from(id) };
-        self.act(by, self.model.at.storage, call, |model, _| model.destroy(by, id));
+        self.act(by, self.model.at.storage, call, |model| model.destroy(by, id));
     }
 
     pub(super) fn subsidize(&mut self, draw: &mut Draw) {
@@ -123,18 +135,18 @@ impl Driver {
         match draw.below(3) {
             0 => {
                 let call = Storage::addToCurrentCall { amount: total };
-                self.act(by, at, call, |model, _| model.subsidize(by, &[amount], Some(1)));
+                self.act(by, at, call, |model| model.subsidize(by, &[amount], Some(1)));
             }
             1 => {
                 let epochs = Self::epochs(draw);
                 let call = Storage::addSubsidyCall { amount: total, epochs };
-                self.act(by, at, call, |model, _| model.subsidize(by, &[amount], Some(epochs)));
+                self.act(by, at, call, |model| model.subsidize(by, &[amount], Some(epochs)));
             }
             _ => {
                 let amounts: Vec<_> = (0..Self::epochs(draw)).map(|_| u128::from(draw.below(20_000))).collect();
                 let call =
                     Storage::addPerEpochSubsidiesCall { amounts: amounts.iter().map(|a| U256::from(*a)).collect() };
-                self.act(by, at, call, |model, _| model.subsidize(by, &amounts, None));
+                self.act(by, at, call, |model| model.subsidize(by, &amounts, None));
             }
         }
     }

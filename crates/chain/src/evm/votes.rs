@@ -87,6 +87,9 @@ impl EvmChain {
             ("epochs", contracts.epochs),
             ("governance", contracts.governance),
             ("blobs", contracts.blobs),
+            ("pools", contracts.pools),
+            ("attributes", contracts.attributes),
+            ("subsidies", contracts.subsidies),
             ("storage", contracts.storage),
         ])
     }

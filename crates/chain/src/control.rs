@@ -39,6 +39,14 @@ pub trait ControlPlane: Send + Sync + 'static {
     /// for. The registration ends where the storage does.
     async fn register_in_storage(&self, blob: &RegisterBlob, storage: ObjectId) -> Result<Registered, ChainError>;
 
+    /// Registers a blob in a pool of the wallet's, where it takes its encoded length; only writing is paid for. The
+    /// registration is the pool's owner's and ends with the pool, whatever the blob asks for.
+    ///
+    /// # Errors
+    /// [`ChainError::InvalidArgument`] if there is no such pool; [`ChainError::Reverted`]: `PoolFull`, `BlobExpired` if the
+    /// pool has ended, or it is not the wallet's.
+    async fn register_in_pool(&self, blob: &RegisterBlob, pool: u64) -> Result<Registered, ChainError>;
+
     /// Hands in a certificate of storage for a registration. Anyone with a wallet may.
     async fn certify_blob(&self, object: ObjectId, certificate: &Certificate) -> Result<TxHash, ChainError>;
 
@@ -65,6 +73,9 @@ pub trait ControlPlane: Send + Sync + 'static {
 
     /// Registrations of one blob that an account owns now, the oldest first.
     async fn owned_registrations(&self, blob: &BlobId, owner: Address) -> Result<Vec<BlobObject>, ChainError>;
+
+    /// Registrations of one blob that are in a pool now, the oldest first.
+    async fn pool_registrations(&self, blob: &BlobId, pool: u64) -> Result<Vec<BlobObject>, ChainError>;
 
     /// Storage that an account owns and that has not ended, the oldest first.
     async fn owned_storage(&self, owner: Address) -> Result<Vec<StorageResource>, ChainError>;

@@ -72,9 +72,10 @@ pub use intent::{
     OwnerSignature, SignedIntent,
 };
 pub use model::{
-    Action, Balances, BlobFund, BlobObject, Deleted, DueRenewal, EpochPhase, EpochStep, Extended, NetworkInfo,
-    NodeDescription, NodeInfo, NodePool, Paid, Proposal, ProposalState, RegisterBlob, Registered, Renewed, Reserved,
-    STORAGE_UNIT_BYTES, StakePosition, StakeState, Staked, StorageResource, Unstaked, Voted, Withdrawn,
+    Action, Balances, BlobFund, BlobObject, CreatedPool, Deleted, DestroyedPool, DueRenewal, EpochPhase, EpochStep,
+    Extended, NetworkInfo, NodeDescription, NodeInfo, NodePool, Paid, Pool, Proposal, ProposalState, RegisterBlob,
+    Registered, Renewed, Reserved, ResizedPool, STORAGE_UNIT_BYTES, StakePosition, StakeState, Staked, StorageResource,
+    Unstaked, Voted, Withdrawn,
 };
 pub use rpc::{EndpointState, EndpointStatus};
 pub use wallet::Wallet;

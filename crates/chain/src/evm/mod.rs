@@ -5,6 +5,7 @@ mod epochs;
 mod intents;
 mod nodes;
 mod ownership;
+mod pools;
 mod read;
 mod renewals;
 mod resources;
@@ -160,6 +161,10 @@ impl ControlPlane for EvmChain {
         self.inner.register_in_storage(blob, storage).await
     }
 
+    async fn register_in_pool(&self, blob: &RegisterBlob, pool: u64) -> Result<Registered, ChainError> {
+        self.inner.register_in_pool(blob, pool).await
+    }
+
     async fn certify_blob(&self, object: ObjectId, certificate: &Certificate) -> Result<TxHash, ChainError> {
         self.inner.certify_blob(object, certificate).await
     }
@@ -195,6 +200,10 @@ impl ControlPlane for EvmChain {
         // By the blob, so that an account may own any number of others.
         let found = self.registrations_of(blob).await?;
         Ok(found.into_iter().filter(|object| object.owner == owner).collect())
+    }
+
+    async fn pool_registrations(&self, blob: &BlobId, pool: u64) -> Result<Vec<BlobObject>, ChainError> {
+        self.inner.registered_in_pool(pool, Some(blob)).await
     }
 
     async fn owned_storage(&self, owner: Address) -> Result<Vec<StorageResource>, ChainError> {

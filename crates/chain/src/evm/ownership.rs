@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{EvmChain, Inner, convert, read::Search};
 use crate::{
     Address, Balances, BlobFund, BlobObject, ChainError, Deleted, Renewed, TxHash,
-    bindings::{Blobs, Epochs, Storage},
+    bindings::{Blobs, Epochs},
     send::Call,
 };
 
@@ -43,17 +43,16 @@ impl EvmChain {
         object.owner == self.inner.config.contracts.blobs
     }
 
-    /// Deletes a deletable registration of the wallet's before its end. Its storage becomes a resource of the wallet's.
+    /// Deletes a deletable registration of the wallet's before its end. Its storage becomes a resource of the wallet's, or
+    /// room in its pool.
     ///
     /// # Errors
     /// [`ChainError::Reverted`]: `UnknownObject`, `NotDeletable`, `BlobExpired`, or it is not the wallet's.
     pub async fn delete(&self, object: ObjectId) -> Result<Deleted, ChainError> {
         let inner = &self.inner;
         let call = Blobs::deleteBlobCall { objectId: convert::object_number(object) };
-        let mined = inner.send(&inner.blobs_call(&call)).await?;
-        let made: Storage::ResourceChanged =
-            convert::expect_event(&mined, inner.config.contracts.storage, "deleteBlob")?;
-        Ok(Deleted { resource: ObjectId::from_bytes(made.resourceId.to_be_bytes()), tx: mined.tx })
+        let mined = inner.send(&Call::contract(inner.registry_of(&object), &call)).await?;
+        Ok(Deleted { resource: inner.resource_made(&mined), tx: mined.tx })
     }
 
     /// Gives a registration of the wallet's up together with its storage: of a blob that has ended, or to be rid of the

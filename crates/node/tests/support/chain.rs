@@ -216,6 +216,14 @@ impl ControlPlane for Handle {
         Err(ChainError::NoWallet)
     }
 
+    async fn register_in_pool(&self, _: &RegisterBlob, _: u64) -> Result<Registered, ChainError> {
+        Err(ChainError::NoWallet)
+    }
+
+    async fn pool_registrations(&self, _: &BlobId, _: u64) -> Result<Vec<BlobObject>, ChainError> {
+        Ok(Vec::new())
+    }
+
     async fn certify_batch(&self, _: &[ObjectId], _: &Certificate) -> Result<TxHash, ChainError> {
         Err(ChainError::NoWallet)
     }

@@ -304,6 +304,10 @@ impl ControlPlane for RelayedChain {
         self.chain.register_in_storage(blob, storage).await
     }
 
+    async fn register_in_pool(&self, blob: &RegisterBlob, pool: u64) -> Result<Registered, ChainError> {
+        self.chain.register_in_pool(blob, pool).await
+    }
+
     async fn certify_blob(&self, object: ObjectId, certificate: &Certificate) -> Result<TxHash, ChainError> {
         self.certify(&[object], certificate).await
     }
@@ -326,6 +330,10 @@ impl ControlPlane for RelayedChain {
 
     async fn blob_registrations(&self, blob: &BlobId) -> Result<Vec<BlobObject>, ChainError> {
         self.chain.blob_registrations(blob).await
+    }
+
+    async fn pool_registrations(&self, blob: &BlobId, pool: u64) -> Result<Vec<BlobObject>, ChainError> {
+        self.chain.pool_registrations(blob, pool).await
     }
 
     /// None: what a relay registers is bought, because an intent cannot name storage.

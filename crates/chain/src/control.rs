@@ -6,7 +6,7 @@ use floe_redstuff::BlobId;
 
 use crate::{
     Address, Balances, BlobObject, ChainError, ChainEvent, DueRenewal, EpochStep, EventCursor, EventStream, Extended,
-    NetworkInfo, RegisterBlob, Registered, Renewed, StorageResource, TxHash,
+    NetworkInfo, RegisterBlob, Registered, Renewed, StorageResource, SubsidiesPaid, TxHash,
 };
 
 /// Who stores what, until when, and who vouched for it.
@@ -106,6 +106,12 @@ pub trait ControlPlane: Send + Sync + 'static {
     /// next committee, or the beginning of the next epoch. Which one this call took; `None` also when somebody else
     /// was faster.
     async fn advance_epoch_if_due(&self) -> Result<Option<EpochStep>, ChainError>;
+
+    /// Has the subsidies of this epoch paid out if that is due: the next committee is selected, rates are set, nobody has
+    /// done it in this epoch, and there is something to pay for which the pot is enough. `None` also when somebody else
+    /// was faster. Anyone with a wallet may. What users pay for an epoch afterwards is not subsidized, so it is best
+    /// called shortly before the epoch ends.
+    async fn process_subsidies_if_due(&self) -> Result<Option<SubsidiesPaid>, ChainError>;
 
     /// Reports that the wallet's node holds all of its shards in the current epoch. Whether this call did it: false if
     /// the node has reported before, is no member, or the epoch is over.

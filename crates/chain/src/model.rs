@@ -4,6 +4,7 @@ mod node;
 mod pool;
 mod resource;
 mod stake;
+mod subsidies;
 mod vote;
 
 use floe_protocol::{Epoch, ObjectId, Persistence};
@@ -14,6 +15,7 @@ pub use self::{
     pool::{CreatedPool, DestroyedPool, Pool, ResizedPool},
     resource::{BlobFund, Deleted, DueRenewal, Renewed, Reserved, StorageResource},
     stake::{Paid, StakePosition, StakeState, Staked, Unstaked, Withdrawn},
+    subsidies::{SubsidiesPaid, SubsidyPot},
     vote::{Action, Proposal, ProposalState, Voted},
 };
 use crate::{Address, TxHash};

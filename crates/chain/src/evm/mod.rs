@@ -10,6 +10,7 @@ mod read;
 mod renewals;
 mod resources;
 mod stake;
+mod subsidies;
 mod votes;
 mod write;
 
@@ -27,7 +28,7 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::{
     Address, Balances, BlobObject, ChainConfig, ChainError, ChainEvent, ControlPlane, DueRenewal, EndpointStatus,
     EpochStep, EventCursor, EventStream, Extended, NetworkInfo, RegisterBlob, Registered, Renewed, StorageResource,
-    TxHash, Wallet, follow::Follow, rpc::Rpc, send::Sender,
+    SubsidiesPaid, TxHash, Wallet, follow::Follow, rpc::Rpc, send::Sender,
 };
 
 /// The contracts of a network, reached over JSON-RPC. Clones share the connection, the caches and the wallet.
@@ -244,6 +245,10 @@ impl ControlPlane for EvmChain {
 
     async fn advance_epoch_if_due(&self) -> Result<Option<EpochStep>, ChainError> {
         self.inner.advance_epoch_if_due().await
+    }
+
+    async fn process_subsidies_if_due(&self) -> Result<Option<SubsidiesPaid>, ChainError> {
+        self.inner.process_subsidies_if_due().await
     }
 
     async fn report_synced(&self, epoch: Epoch) -> Result<bool, ChainError> {

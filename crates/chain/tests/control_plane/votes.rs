@@ -76,6 +76,8 @@ async fn every_kind_of_action_is_told_apart_and_votes_are_checked() {
         let actions = [
             Action::Upgrade { contract: contracts.blobs, implementation },
             Action::Auditor(implementation),
+            Action::SubsidyRates { usage_basis_points: 2_500, per_node: 7, per_shard: 1 << 100 },
+            Action::Call { target: contracts.subsidies, data: vec![5; 4] },
             Action::Call { target: contracts.nodes, data: vec![1, 2, 3, 4] },
             Action::Call { target: contracts.staking, data: vec![0xff; 36] },
         ];

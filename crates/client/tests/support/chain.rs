@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use floe_chain::{
     Address, Balances, BlobObject, ChainError, ChainEvent, ControlPlane, EpochPhase, EpochStep, EventCursor, EventKind,
-    EventStream, Extended, NetworkInfo, RegisterBlob, Registered, StorageResource, TxHash,
+    EventStream, Extended, NetworkInfo, RegisterBlob, Registered, StorageResource, SubsidiesPaid, TxHash,
 };
 use floe_protocol::{
     BatchConfirmation, BatchDomain, BatchList, Certificate, Committee, Epoch, InvalidBlobId, ObjectId, Persistence,
@@ -430,6 +430,10 @@ impl ControlPlane for MemoryChain {
     }
 
     async fn advance_epoch_if_due(&self) -> Result<Option<EpochStep>, ChainError> {
+        Ok(None)
+    }
+
+    async fn process_subsidies_if_due(&self) -> Result<Option<SubsidiesPaid>, ChainError> {
         Ok(None)
     }
 

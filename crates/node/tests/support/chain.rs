@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use async_trait::async_trait;
 use floe_chain::{
     Address, Balances, BlobObject, ChainError, ChainEvent, ControlPlane, EpochPhase, EpochStep, EventCursor, EventItem,
-    EventKind, EventStream, Extended, NetworkInfo, RegisterBlob, Registered, StorageResource, TxHash,
+    EventKind, EventStream, Extended, NetworkInfo, RegisterBlob, Registered, StorageResource, SubsidiesPaid, TxHash,
 };
 use floe_protocol::{BatchDomain, Certificate, Committee, Epoch, ObjectId};
 use floe_redstuff::{BlobId, EncodingType, VerifiedMetadata};
@@ -291,6 +291,10 @@ impl ControlPlane for Handle {
 
     async fn advance_epoch_if_due(&self) -> Result<Option<EpochStep>, ChainError> {
         self.0.advances.fetch_add(1, Ordering::Relaxed);
+        Ok(None)
+    }
+
+    async fn process_subsidies_if_due(&self) -> Result<Option<SubsidiesPaid>, ChainError> {
         Ok(None)
     }
 

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use floe_chain::{
     Address, Balances, BlobObject, ChainError, ChainEvent, ControlPlane, DueRenewal, EpochStep, EventCursor,
     EventStream, EvmChain, ExecutedIntent, Extended, Intent, IntentAction, IntentOutcome, IntentTerms, NetworkInfo,
-    RegisterBlob, Registered, Renewed, StorageResource, TxHash, Wallet,
+    RegisterBlob, Registered, Renewed, StorageResource, SubsidiesPaid, TxHash, Wallet,
 };
 use floe_protocol::{BatchDomain, Certificate, Committee, Epoch, ObjectId};
 use floe_redstuff::{BlobId, EncodingParams};
@@ -380,6 +380,10 @@ impl ControlPlane for RelayedChain {
 
     async fn advance_epoch_if_due(&self) -> Result<Option<EpochStep>, ChainError> {
         self.chain.advance_epoch_if_due().await
+    }
+
+    async fn process_subsidies_if_due(&self) -> Result<Option<SubsidiesPaid>, ChainError> {
+        self.chain.process_subsidies_if_due().await
     }
 
     async fn report_synced(&self, epoch: Epoch) -> Result<bool, ChainError> {

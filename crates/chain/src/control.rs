@@ -64,14 +64,14 @@ pub trait ControlPlane: Send + Sync + 'static {
     /// The state of a registration; `None` if there is none of this id.
     async fn blob_object(&self, object: ObjectId) -> Result<Option<BlobObject>, ChainError>;
 
-    /// Registrations that an account owns now, the oldest first.
+    /// Registrations outside of pools that an account owns now, the oldest first.
     async fn owned_blobs(&self, owner: Address) -> Result<Vec<BlobObject>, ChainError>;
 
-    /// All registrations of one blob that there are, whoever owns them, the oldest first. Found in the history of the chain,
+    /// All registrations of one blob that there are, whoever owns them, in pools too, the oldest first. Found in the history of the chain,
     /// which may take a while.
     async fn blob_registrations(&self, blob: &BlobId) -> Result<Vec<BlobObject>, ChainError>;
 
-    /// Registrations of one blob that an account owns now, the oldest first.
+    /// Registrations of one blob outside of pools that an account owns now, the oldest first.
     async fn owned_registrations(&self, blob: &BlobId, owner: Address) -> Result<Vec<BlobObject>, ChainError>;
 
     /// Registrations of one blob that are in a pool now, the oldest first.

@@ -200,7 +200,7 @@ impl ControlPlane for EvmChain {
         }
         // By the blob, so that an account may own any number of others.
         let found = self.registrations_of(blob).await?;
-        Ok(found.into_iter().filter(|object| object.owner == owner).collect())
+        Ok(found.into_iter().filter(|object| object.owner == owner && object.pool().is_none()).collect())
     }
 
     async fn pool_registrations(&self, blob: &BlobId, pool: u64) -> Result<Vec<BlobObject>, ChainError> {

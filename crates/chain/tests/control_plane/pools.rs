@@ -196,6 +196,10 @@ async fn blobs_come_and_go_in_a_pool_and_only_writing_is_paid_for() {
         assert_eq!((now.blobs, now.used), (2, kept.encoded_length + gone.encoded_length), "{}", network.chain.name);
         let outside = control.register_blobs(std::slice::from_ref(&permanent)).await.unwrap().remove(0).object;
         assert_eq!(outside.pool(), None);
+        let everywhere = control.blob_registrations(&permanent.blob_id).await.unwrap();
+        assert_eq!(everywhere, [kept.object.clone(), outside.clone()]);
+        let own = control.owned_registrations(&permanent.blob_id, me).await.unwrap();
+        assert_eq!(own, [outside], "those outside of pools alone can be extended");
 
         let inside = control.pool_registrations(&permanent.blob_id, pool).await.unwrap();
         assert_eq!(inside, [kept.object.clone()], "neither another blob nor a registration outside");

@@ -6,7 +6,7 @@ use floe_redstuff::BlobId;
 
 use crate::{
     Address, Balances, BlobObject, ChainError, ChainEvent, DueRenewal, EpochStep, EventCursor, EventStream, Extended,
-    NetworkInfo, RegisterBlob, Registered, Renewed, StorageResource, TxHash,
+    NetworkInfo, RegisterBlob, Registered, Renewed, StorageResource, SubsidiesPaid, TxHash,
 };
 
 /// Who stores what, until when, and who vouched for it.
@@ -39,6 +39,14 @@ pub trait ControlPlane: Send + Sync + 'static {
     /// for. The registration ends where the storage does.
     async fn register_in_storage(&self, blob: &RegisterBlob, storage: ObjectId) -> Result<Registered, ChainError>;
 
+    /// Registers a blob in a pool of the wallet's, where it takes its encoded length; only writing is paid for. The
+    /// registration is the pool's owner's and ends with the pool, whatever the blob asks for.
+    ///
+    /// # Errors
+    /// [`ChainError::InvalidArgument`] if there is no such pool; [`ChainError::Reverted`]: `PoolFull`, `BlobExpired` if the
+    /// pool has ended, or it is not the wallet's.
+    async fn register_in_pool(&self, blob: &RegisterBlob, pool: u64) -> Result<Registered, ChainError>;
+
     /// Hands in a certificate of storage for a registration. Anyone with a wallet may.
     async fn certify_blob(&self, object: ObjectId, certificate: &Certificate) -> Result<TxHash, ChainError>;
 
@@ -56,15 +64,18 @@ pub trait ControlPlane: Send + Sync + 'static {
     /// The state of a registration; `None` if there is none of this id.
     async fn blob_object(&self, object: ObjectId) -> Result<Option<BlobObject>, ChainError>;
 
-    /// Registrations that an account owns now, the oldest first.
+    /// Registrations outside of pools that an account owns now, the oldest first.
     async fn owned_blobs(&self, owner: Address) -> Result<Vec<BlobObject>, ChainError>;
 
-    /// All registrations of one blob that there are, whoever owns them, the oldest first. Found in the history of the chain,
+    /// All registrations of one blob that there are, whoever owns them, in pools too, the oldest first. Found in the history of the chain,
     /// which may take a while.
     async fn blob_registrations(&self, blob: &BlobId) -> Result<Vec<BlobObject>, ChainError>;
 
-    /// Registrations of one blob that an account owns now, the oldest first.
+    /// Registrations of one blob outside of pools that an account owns now, the oldest first.
     async fn owned_registrations(&self, blob: &BlobId, owner: Address) -> Result<Vec<BlobObject>, ChainError>;
+
+    /// Registrations of one blob that are in a pool now, the oldest first.
+    async fn pool_registrations(&self, blob: &BlobId, pool: u64) -> Result<Vec<BlobObject>, ChainError>;
 
     /// Storage that an account owns and that has not ended, the oldest first.
     async fn owned_storage(&self, owner: Address) -> Result<Vec<StorageResource>, ChainError>;
@@ -95,6 +106,12 @@ pub trait ControlPlane: Send + Sync + 'static {
     /// next committee, or the beginning of the next epoch. Which one this call took; `None` also when somebody else
     /// was faster.
     async fn advance_epoch_if_due(&self) -> Result<Option<EpochStep>, ChainError>;
+
+    /// Has the subsidies of this epoch paid out if that is due: the next committee is selected, rates are set, nobody has
+    /// done it in this epoch, and there is something to pay for which the pot is enough. `None` also when somebody else
+    /// was faster. Anyone with a wallet may. What users pay for an epoch afterwards is not subsidized, so it is best
+    /// called shortly before the epoch ends.
+    async fn process_subsidies_if_due(&self) -> Result<Option<SubsidiesPaid>, ChainError>;
 
     /// Reports that the wallet's node holds all of its shards in the current epoch. Whether this call did it: false if
     /// the node has reported before, is no member, or the epoch is over.

@@ -55,6 +55,7 @@ mod event;
 mod evm;
 mod follow;
 mod intent;
+mod keeper;
 mod model;
 mod revert;
 mod rpc;
@@ -71,10 +72,12 @@ pub use intent::{
     ExecutedIntent, Intent, IntentAction, IntentDomain, IntentId, IntentKind, IntentOutcome, IntentTerms,
     OwnerSignature, SignedIntent,
 };
+pub use keeper::{Keeper, KeeperClock};
 pub use model::{
-    Action, Balances, BlobFund, BlobObject, Deleted, DueRenewal, EpochPhase, EpochStep, Extended, NetworkInfo,
-    NodeDescription, NodeInfo, NodePool, Paid, Proposal, ProposalState, RegisterBlob, Registered, Renewed, Reserved,
-    STORAGE_UNIT_BYTES, StakePosition, StakeState, Staked, StorageResource, Unstaked, Voted, Withdrawn,
+    Action, Balances, BlobFund, BlobObject, CreatedPool, Deleted, DestroyedPool, DueRenewal, EpochPhase, EpochStep,
+    Extended, NetworkInfo, NodeDescription, NodeInfo, NodePool, Paid, Pool, Proposal, ProposalState, RegisterBlob,
+    Registered, Renewed, Reserved, ResizedPool, STORAGE_UNIT_BYTES, StakePosition, StakeState, Staked, StorageResource,
+    SubsidiesPaid, SubsidyPot, Unstaked, Voted, Withdrawn,
 };
 pub use rpc::{EndpointState, EndpointStatus};
 pub use wallet::Wallet;

@@ -1,8 +1,10 @@
 //! What the contracts hold, in the protocol's words.
 
 mod node;
+mod pool;
 mod resource;
 mod stake;
+mod subsidies;
 mod vote;
 
 use floe_protocol::{Epoch, ObjectId, Persistence};
@@ -10,8 +12,10 @@ use floe_redstuff::{BlobId, EncodingType};
 
 pub use self::{
     node::{NodeDescription, NodeInfo, NodePool},
+    pool::{CreatedPool, DestroyedPool, Pool, ResizedPool},
     resource::{BlobFund, Deleted, DueRenewal, Renewed, Reserved, StorageResource},
     stake::{Paid, StakePosition, StakeState, Staked, Unstaked, Withdrawn},
+    subsidies::{SubsidiesPaid, SubsidyPot},
     vote::{Action, Proposal, ProposalState, Voted},
 };
 use crate::{Address, TxHash};
@@ -128,6 +132,14 @@ impl BlobObject {
     #[must_use]
     pub fn persistence(&self) -> Persistence {
         if self.deletable { Persistence::Deletable(self.object_id) } else { Persistence::Permanent }
+    }
+
+    /// The pool that it is in; `None` for one with storage of its own. A pool's number is a part of its registrations'.
+    #[must_use]
+    pub fn pool(&self) -> Option<u64> {
+        let (high, _) = self.object_id.as_bytes().split_last_chunk::<8>()?;
+        let (_, pool) = high.split_last_chunk::<8>()?;
+        Some(u64::from_be_bytes(*pool)).filter(|pool| *pool != 0)
     }
 }
 

@@ -26,6 +26,7 @@ mod control_plane {
     mod resources;
     mod setup;
     mod stake;
+    mod subsidies;
     mod transactions;
     mod votes;
 }

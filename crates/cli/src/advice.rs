@@ -20,7 +20,7 @@ fn of_refusal(name: &str) -> Option<&'static str> {
         "UnknownPosition" => "`floe stake list` shows the positions of the wallet.",
         "UnknownPool" | "UnknownNode" => "`floe committee --all` shows all nodes.",
         "UnknownObject" => "`floe list-blobs` shows the registrations of the wallet.",
-        "ERC721NonexistentToken" => "`floe resources` and `floe list-blobs` show what the wallet owns.",
+        "ERC721NonexistentToken" => "`floe resources`, `floe pool` and `floe list-blobs` show what the wallet owns.",
         "StakeTooSmall" => {
             "Stake at least one FLOE (10^18 of its smallest units), or what the network asks of candidates."
         }
@@ -32,14 +32,14 @@ fn of_refusal(name: &str) -> Option<&'static str> {
         "AccountHasNode" => "An account runs one node: register another one with an account of its own.",
         "KeyTaken" => "Make a key of its own for this node: floe node key-gen --key-type protocol --out FILE.",
         "NotCertified" => "Its store did not finish; store the file again.",
-        "BlobExpired" => "It is gone for good unless someone stores it again.",
+        "BlobExpired" => "What has ended is gone for good, a pool too: store it again, or in another pool.",
         "NotDeletable" => {
             "It was stored as permanent: it stays until its end. `floe burn` gives up the control over it."
         }
         "Deletable" => "Only permanent blobs can be shared (floe store --permanent): its owner could delete this one.",
         "RenewalNotDue" => "A blob is renewed in its last epochs; there is nothing to do before.",
         "FundTooSmall" => "Put more in: floe fund OBJECT --amount AMOUNT.",
-        "NotExpired" => "Its fund serves the blob until its end.",
+        "NotExpired" => "It serves its blobs until its end; there is nothing to clear away before.",
         "CapacityExceeded" => "The network is full in one of these epochs: ask for less, for fewer epochs, or later.",
         "EpochsAheadOutOfRange" => "`floe info epoch` shows for how many epochs ahead storage can be paid for.",
         "PaymentTooSmall" => "Prices have changed in this moment: try again.",
@@ -48,6 +48,16 @@ fn of_refusal(name: &str) -> Option<&'static str> {
         "ResourceSizeMismatch" | "ResourceGap" => {
             "Cut a resource that fits (`floe resources split`), or extend by payment (--epochs)."
         }
+        "PoolFull" => {
+            "`floe pool increase` makes a pool larger; `floe delete OBJECT` frees the room of deletable blobs."
+        }
+        "PoolNotEmpty" => {
+            "`floe pool show` lists what is in it; `floe pool burn-expired` clears a pool that has ended."
+        }
+        "EndsDiffer" | "ResourceNotCovering" => {
+            "Cut a resource that fits (`floe resources split`), or pay instead (--size)."
+        }
+        "DecreaseOutOfRange" => "`floe pool show` says what is used; an empty pool is destroyed instead.",
         "NotMember" => "Only members of the current committee vote; `floe committee` shows them.",
         "AlreadyVoted" => "Each node votes once an epoch for a proposal.",
         "AlreadyApproved" => "It needs no more votes: `floe vote list` shows when it can be executed.",

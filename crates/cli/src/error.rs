@@ -52,7 +52,11 @@ impl From<std::io::Error> for CliError {
 impl From<floe_client::ClientError> for CliError {
     fn from(error: floe_client::ClientError) -> Self {
         let new = Self::new(error.code(), error.exit_code(), error.to_string());
-        Self { advice: Some(error.advice()), ..new }
+        let refused = match &error {
+            floe_client::ClientError::Chain(refusal) => crate::advice::of(refusal),
+            _ => None,
+        };
+        Self { advice: Some(refused.unwrap_or_else(|| error.advice())), ..new }
     }
 }
 

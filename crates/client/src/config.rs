@@ -183,7 +183,7 @@ pub enum Consistency {
 /// Options of [`FloeClient::store`](crate::FloeClient::store).
 #[derive(Clone)]
 pub struct StoreOptions {
-    /// For how many epochs, the current one included; at least 1.
+    /// For how many epochs, the current one included; at least 1. Does not matter in a pool.
     pub epochs: u32,
     /// Whether the owner may delete the blob before its end and use the storage again. Only what nobody can delete counts as
     /// available for contracts.
@@ -193,8 +193,11 @@ pub struct StoreOptions {
     /// Whether registrations and storage that are owned already are looked for on chain and used before anything is
     /// bought. Registrations that this client has begun itself are used in any case.
     pub reuse_resources: bool,
-    /// Who gets the registration; the account that pays if nobody is named.
+    /// Who gets the registration; the account that pays if nobody is named. Does not matter in a pool.
     pub owner: Option<Address>,
+    /// The pool of the account's that the blob goes into. Only writing is paid for, and the blob ends with the pool. What
+    /// is registered elsewhere is neither used nor extended: a blob that others keep is stored in the pool all the same.
+    pub pool: Option<u64>,
     /// Told of each phase.
     pub progress: Option<Arc<dyn Progress>>,
 }
@@ -203,7 +206,12 @@ impl StoreOptions {
     /// Stores for `epochs` epochs, for good until then, for the account that pays, without force and without progress. What is
     /// owned already is used.
     pub fn epochs(epochs: u32) -> Self {
-        Self { epochs, deletable: false, force: false, reuse_resources: true, owner: None, progress: None }
+        Self { epochs, deletable: false, force: false, reuse_resources: true, owner: None, pool: None, progress: None }
+    }
+
+    /// Stores in a pool of the account's until the pool's end, for good until then.
+    pub fn in_pool(pool: u64) -> Self {
+        Self { pool: Some(pool), ..Self::epochs(0) }
     }
 
     /// The same, for a blob that its owner may delete.
@@ -221,6 +229,7 @@ impl fmt::Debug for StoreOptions {
             .field("force", &self.force)
             .field("reuse_resources", &self.reuse_resources)
             .field("owner", &self.owner)
+            .field("pool", &self.pool)
             .finish_non_exhaustive()
     }
 }

@@ -5,10 +5,12 @@ mod epochs;
 mod intents;
 mod nodes;
 mod ownership;
+mod pools;
 mod read;
 mod renewals;
 mod resources;
 mod stake;
+mod subsidies;
 mod votes;
 mod write;
 
@@ -26,7 +28,7 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::{
     Address, Balances, BlobObject, ChainConfig, ChainError, ChainEvent, ControlPlane, DueRenewal, EndpointStatus,
     EpochStep, EventCursor, EventStream, Extended, NetworkInfo, RegisterBlob, Registered, Renewed, StorageResource,
-    TxHash, Wallet, follow::Follow, rpc::Rpc, send::Sender,
+    SubsidiesPaid, TxHash, Wallet, follow::Follow, rpc::Rpc, send::Sender,
 };
 
 /// The contracts of a network, reached over JSON-RPC. Clones share the connection, the caches and the wallet.
@@ -160,6 +162,10 @@ impl ControlPlane for EvmChain {
         self.inner.register_in_storage(blob, storage).await
     }
 
+    async fn register_in_pool(&self, blob: &RegisterBlob, pool: u64) -> Result<Registered, ChainError> {
+        self.inner.register_in_pool(blob, pool).await
+    }
+
     async fn certify_blob(&self, object: ObjectId, certificate: &Certificate) -> Result<TxHash, ChainError> {
         self.inner.certify_blob(object, certificate).await
     }
@@ -194,7 +200,11 @@ impl ControlPlane for EvmChain {
         }
         // By the blob, so that an account may own any number of others.
         let found = self.registrations_of(blob).await?;
-        Ok(found.into_iter().filter(|object| object.owner == owner).collect())
+        Ok(found.into_iter().filter(|object| object.owner == owner && object.pool().is_none()).collect())
+    }
+
+    async fn pool_registrations(&self, blob: &BlobId, pool: u64) -> Result<Vec<BlobObject>, ChainError> {
+        self.inner.registered_in_pool(pool, Some(blob)).await
     }
 
     async fn owned_storage(&self, owner: Address) -> Result<Vec<StorageResource>, ChainError> {
@@ -235,6 +245,10 @@ impl ControlPlane for EvmChain {
 
     async fn advance_epoch_if_due(&self) -> Result<Option<EpochStep>, ChainError> {
         self.inner.advance_epoch_if_due().await
+    }
+
+    async fn process_subsidies_if_due(&self) -> Result<Option<SubsidiesPaid>, ChainError> {
+        self.inner.process_subsidies_if_due().await
     }
 
     async fn report_synced(&self, epoch: Epoch) -> Result<bool, ChainError> {

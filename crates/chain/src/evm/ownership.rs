@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{EvmChain, Inner, convert, read::Search};
 use crate::{
     Address, Balances, BlobFund, BlobObject, ChainError, Deleted, Renewed, TxHash,
-    bindings::{Blobs, Epochs, Storage},
+    bindings::{Blobs, Epochs, Pools},
     send::Call,
 };
 
@@ -24,16 +24,17 @@ impl EvmChain {
         self.inner.balances_of(account).await
     }
 
-    /// All registrations of a blob that there are, of any owner, the oldest first.
+    /// All registrations of a blob that there are, of any owner and in any pool, the oldest first.
     ///
     /// # Errors
     /// As any question to the chain.
     pub async fn registrations_of(&self, blob: &BlobId) -> Result<Vec<BlobObject>, ChainError> {
-        let inner = &self.inner;
-        let topics = json!([Blobs::BlobRegistered::SIGNATURE_HASH, B256::from(*blob.as_bytes())]);
-        let logs = inner.search(inner.config.contracts.blobs, &topics, Search::All).await?;
-        let ids: std::collections::BTreeSet<B256> =
-            logs.iter().filter_map(|log| log.topics().get(2).copied()).collect();
+        let (inner, contracts) = (&self.inner, &self.inner.config.contracts);
+        let events = [Blobs::BlobRegistered::SIGNATURE_HASH, Pools::PooledBlobRegistered::SIGNATURE_HASH];
+        let topics = json!([events, B256::from(*blob.as_bytes())]);
+        let mut logs = inner.search_from(0, &[contracts.blobs, contracts.pools], &topics, Search::All).await?;
+        logs.sort_by_key(|log| (log.block_number, log.log_index));
+        let ids: Vec<B256> = logs.iter().filter_map(|log| log.topics().get(2).copied()).collect();
         inner.blob_objects(ids.into_iter().map(|id| ObjectId::from_bytes(id.0))).await
     }
 
@@ -43,17 +44,16 @@ impl EvmChain {
         object.owner == self.inner.config.contracts.blobs
     }
 
-    /// Deletes a deletable registration of the wallet's before its end. Its storage becomes a resource of the wallet's.
+    /// Deletes a deletable registration of the wallet's before its end. Its storage becomes a resource of the wallet's, or
+    /// room in its pool.
     ///
     /// # Errors
     /// [`ChainError::Reverted`]: `UnknownObject`, `NotDeletable`, `BlobExpired`, or it is not the wallet's.
     pub async fn delete(&self, object: ObjectId) -> Result<Deleted, ChainError> {
         let inner = &self.inner;
         let call = Blobs::deleteBlobCall { objectId: convert::object_number(object) };
-        let mined = inner.send(&inner.blobs_call(&call)).await?;
-        let made: Storage::ResourceChanged =
-            convert::expect_event(&mined, inner.config.contracts.storage, "deleteBlob")?;
-        Ok(Deleted { resource: ObjectId::from_bytes(made.resourceId.to_be_bytes()), tx: mined.tx })
+        let mined = inner.send(&Call::contract(inner.registry_of(&object), &call)).await?;
+        Ok(Deleted { resource: inner.resource_made(&mined), tx: mined.tx })
     }
 
     /// Gives a registration of the wallet's up together with its storage: of a blob that has ended, or to be rid of the

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::{
-    primitives::{Bytes, aliases::U96},
+    primitives::{
+        Bytes,
+        aliases::{U96, U112},
+    },
     sol_types::{SolCall as _, SolEvent as _},
 };
 use floe_protocol::{Epoch, NodeId};
@@ -13,7 +16,7 @@ use serde_json::json;
 use super::{EvmChain, Inner, convert, read::Search};
 use crate::{
     Action, Address, ChainError, Proposal, ProposalId, TxHash, Voted,
-    bindings::{Governance, Staking},
+    bindings::{Governance, Staking, Subsidies},
     send::Call,
 };
 
@@ -87,6 +90,9 @@ impl EvmChain {
             ("epochs", contracts.epochs),
             ("governance", contracts.governance),
             ("blobs", contracts.blobs),
+            ("pools", contracts.pools),
+            ("attributes", contracts.attributes),
+            ("subsidies", contracts.subsidies),
             ("storage", contracts.storage),
         ])
     }
@@ -127,6 +133,16 @@ impl Inner {
                 })?;
                 Staking::setThresholdCall { threshold }.abi_encode()
             }
+            Action::SubsidyRates { usage_basis_points, per_node, per_shard } => {
+                let rate = |rate: &u128| {
+                    let narrow = U112::try_from(*rate);
+                    narrow.map_err(|_| ChainError::InvalidArgument { detail: format!("rate: {rate} is too much") })
+                };
+                let (per_node, per_shard) = (rate(per_node)?, rate(per_shard)?);
+                let call =
+                    Subsidies::setRatesCall { usageBps: *usage_basis_points, perNode: per_node, perShard: per_shard };
+                return Ok((self.config.contracts.subsidies, call.abi_encode().into()));
+            }
             Action::Auditor(auditor) => Staking::setAuditorCall { auditor_: auditor.evm() }.abi_encode(),
             Action::Slash { node_id, basis_points } => {
                 Staking::slashCall { nodeId: convert::node_number(*node_id), bps: *basis_points }.abi_encode()
@@ -146,6 +162,14 @@ impl Inner {
         if let Ok(call) = Staking::upgradeToAndCallCall::abi_decode(data) {
             let implementation = Address::from_evm(call.newImplementation);
             return Some(Action::Upgrade { contract: target, implementation });
+        }
+        if target == self.config.contracts.subsidies {
+            let call = Subsidies::setRatesCall::abi_decode(data).ok()?;
+            return Some(Action::SubsidyRates {
+                usage_basis_points: call.usageBps,
+                per_node: call.perNode.to(),
+                per_shard: call.perShard.to(),
+            });
         }
         if target != self.config.contracts.staking {
             return None;

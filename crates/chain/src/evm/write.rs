@@ -10,7 +10,7 @@ use futures::{StreamExt as _, stream};
 use super::{Inner, convert};
 use crate::{
     ChainError, EventKind, Extended, RegisterBlob, Registered, STORAGE_UNIT_BYTES, TxHash,
-    bindings::{Blobs, FloeToken},
+    bindings::{Blobs, FloeToken, Pools},
     follow,
     send::{Call, Mined, TOKEN},
 };
@@ -31,10 +31,11 @@ pub const BATCH_REGISTRATIONS_MAX: usize = 64;
 
 /// What is registered by one transaction.
 #[derive(Clone, Copy)]
-enum Order<'a> {
+pub(super) enum Order<'a> {
     One(&'a RegisterBlob),
     Batch(&'a [RegisterBlob]),
     InStorage(&'a RegisterBlob, ObjectId),
+    InPool(&'a RegisterBlob, u64),
 }
 
 impl Inner {
@@ -42,7 +43,7 @@ impl Inner {
         self.sender()?;
         // All are waited for: a dropped future would leave its transaction behind unseen.
         let outcomes: Vec<Result<Registered, ChainError>> = stream::iter(blobs.to_vec())
-            .map(|blob| async move { one(self.order(Order::One(&blob)).await?) })
+            .map(|blob| async move { one(self.registered(&self.order(Order::One(&blob)).await?).await?) })
             .buffered(REGISTRATIONS_AT_ONCE)
             .collect()
             .await;
@@ -59,7 +60,7 @@ impl Inner {
             let detail = "the blobs of a batch are for as many epochs and for the same owner".to_owned();
             return Err(ChainError::InvalidArgument { detail });
         }
-        let registered = self.order(Order::Batch(blobs)).await?;
+        let registered = self.registered(&self.order(Order::Batch(blobs)).await?).await?;
         if registered.len() != blobs.len() {
             let detail = format!("{} events in the receipt of {} registrations", registered.len(), blobs.len());
             return Err(ChainError::BadAnswer { method: "registerBatch", detail });
@@ -72,11 +73,11 @@ impl Inner {
         blob: &RegisterBlob,
         storage: ObjectId,
     ) -> Result<Registered, ChainError> {
-        one(self.order(Order::InStorage(blob, storage)).await?)
+        one(self.registered(&self.order(Order::InStorage(blob, storage)).await?).await?)
     }
 
     /// Registers, and pays what it costs at the prices in force.
-    async fn order(&self, order: Order<'_>) -> Result<Vec<Registered>, ChainError> {
+    pub(super) async fn order(&self, order: Order<'_>) -> Result<Mined, ChainError> {
         self.ensure_allowance().await?;
         let call = self.order_call(order).await?;
         let mut outcome = self.send(&call).await;
@@ -92,7 +93,7 @@ impl Inner {
             }
             _ => {}
         }
-        self.registered(&outcome?).await
+        outcome
     }
 
     async fn order_call(&self, order: Order<'_>) -> Result<Call, ChainError> {
@@ -123,6 +124,20 @@ impl Inner {
                 maxCost: with_margin(self.price_of(blob, 0).await?),
                 owner: owner(blob),
             }),
+            Order::InPool(blob, pool) => {
+                let register = Pools::registerCall {
+                    poolId: U256::from(pool),
+                    newBlob: Pools::NewBlob {
+                        blobId: FixedBytes(*blob.blob_id.as_bytes()),
+                        rootHash: FixedBytes(blob.root_hash),
+                        size: blob.size,
+                        encodingType: blob.encoding_type.number(),
+                        deletable: blob.deletable,
+                    },
+                    maxCost: with_margin(self.price_of(blob, 0).await?),
+                };
+                Call::contract(self.config.contracts.pools, &register)
+            }
         })
     }
 

@@ -68,8 +68,8 @@ pub struct Renewed {
 /// A registration that was deleted before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deleted {
-    /// The resource that its storage became.
-    pub resource: ObjectId,
+    /// The resource that its storage became; `None` for one in a pool, where its room is free again.
+    pub resource: Option<ObjectId>,
     /// The transaction.
     pub tx: TxHash,
 }

@@ -25,6 +25,15 @@ pub enum Action {
         /// How much of the stake.
         basis_points: u16,
     },
+    /// Sets the rates of subsidies.
+    SubsidyRates {
+        /// What is added to what users pay, in basis points; 1,000,000 at most.
+        usage_basis_points: u32,
+        /// For each node, an epoch, in the payment token's smallest unit.
+        per_node: u128,
+        /// For each shard, an epoch, in the payment token's smallest unit.
+        per_shard: u128,
+    },
     /// Any other call.
     Call {
         /// The contract.

@@ -1,6 +1,7 @@
-//! Thirty epochs and more with forty operators, who sign with their own keys and run their own keepers: stake moves, nodes
-//! join, leave and rotate keys, prices change, blobs are stored, extended, deleted, renewed and expire, one node is
-//! slashed, one upgrade passes and one fails. Everything adds up at the end of every epoch.
+//! Thirty epochs and more with forty operators, who sign with their own keys. Some of them run the keepers that nodes run:
+//! nothing else moves the clock. Stake moves, nodes join, leave and rotate keys, prices change, blobs are stored, extended,
+//! deleted, renewed and expire, subsidies are paid, one node is slashed, one upgrade passes and one fails. Everything adds up
+//! at the end of every epoch.
 
 mod setting;
 
@@ -11,7 +12,7 @@ use floe_chain::{ChainError, ControlPlane as _};
 use floe_protocol::{Epoch, message::Persistence};
 
 use self::setting::{Operator, SHARDS, Setting};
-use super::bindings::{Blobs, Governance, Nodes, Staking};
+use super::bindings::{Blobs, Governance, Nodes, Staking, Subsidies};
 use super::network::{STORAGE_PRICE, WRITE_PRICE, mined, provider, refusal, tokens};
 use super::signing;
 use crate::support::{CHAIN_ID, TestChain, chains};
@@ -20,6 +21,10 @@ use crate::support::{CHAIN_ID, TestChain, chains};
 const EPOCHS: u32 = 32;
 /// The epoch whose change gets no quorum of reports.
 const STALLED: u32 = 20;
+/// The epoch in which the governance sets the rates of subsidies, on which it voted three epochs before.
+const SUBSIDIZED: u32 = 5;
+/// Money in the pot at first.
+const POT: u64 = 100_000_000;
 /// Where an upgrade is kept (ERC-1967).
 const IMPLEMENTATION: &str = "0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc";
 
@@ -184,6 +189,14 @@ impl Setting {
         (code, call)
     }
 
+    /// The pot is filled, and the operators vote for rates.
+    async fn fill_pot(&self) {
+        let pot = *self.subsidies.address();
+        mined(self.money.approve(pot, U256::MAX).send().await).await;
+        mined(self.subsidies.fund(U256::from(POT)).send().await).await;
+        self.vote_for(0..36, pot, &rates()).await;
+    }
+
     async fn implementation(&self) -> Address {
         let slot = IMPLEMENTATION.parse().expect("a number");
         let word = self.owner.get_storage_at(*self.nodes_registry.address(), slot).await.expect("the chain answers");
@@ -202,6 +215,9 @@ impl Setting {
         let genesis = self.floe.INITIAL_SUPPLY().call().await.expect("a view");
         assert_eq!(floe + memory.burned, genesis, "epoch {epoch}: FLOE that was burned");
         self.audit().await;
+        let pot = self.subsidies.pot().call().await.expect("a view");
+        let has = self.money.balanceOf(*self.subsidies.address()).call().await.expect("a view");
+        assert_eq!(has, pot, "epoch {epoch}: the pot");
 
         let members = self.committee.members(self.epoch().await).call().await.expect("a view");
         assert_eq!(members.weights.iter().sum::<u16>(), SHARDS, "all shards have an owner");
@@ -235,10 +251,20 @@ impl Setting {
     }
 }
 
+/// A tenth more than what users pay, and something for each node and shard.
+fn rates() -> Bytes {
+    let (per_node, per_shard) = (U256::from(100).to(), U256::from(10).to());
+    Subsidies::setRatesCall { usageBps: 1_000, perNode: per_node, perShard: per_shard }.abi_encode().into()
+}
+
 async fn epoch_of(net: &mut Setting, epoch: u32, memory: &mut Memory) {
     net.stake_moves(epoch, memory).await;
     net.blobs_live(epoch, memory).await;
+    if epoch == SUBSIDIZED {
+        mined(net.governance.execute(*net.subsidies.address(), rates()).gas(500_000).send().await).await;
+    }
     match epoch {
+        2 => net.fill_pot().await,
         4 | 8 | 12 => {
             // An operator who waited has stake from now on.
             let newcomer = 36 + usize::try_from(epoch / 4).expect("a small number");
@@ -313,6 +339,12 @@ async fn long_run(chain: &TestChain) {
     assert!(net.blobs[memory.perpetual.expect("it was registered")].end > EPOCHS, "it has renewed itself to the end");
     net.check(EPOCHS + 1, &memory).await;
     net.check_stake().await;
+    let beginners = net.beginners().await;
+    assert_eq!(beginners.len(), usize::try_from(EPOCHS).expect("a small number"), "each epoch was begun once");
+    let keepers = beginners.iter().collect::<std::collections::BTreeSet<_>>().len();
+    assert!(keepers >= 3, "the steps are spread among the keepers: {keepers} of them have begun epochs");
+    let pot = net.subsidies.pot().call().await.expect("a view");
+    assert!(pot + U256::from(100 * (EPOCHS - SUBSIDIZED)) < U256::from(POT), "subsidies were paid: {pot} are left");
     println!("{}: {EPOCHS} epochs, {} blobs, {} FLOE burned", chain.name, net.blobs.len(), memory.burned);
 }
 

@@ -85,7 +85,7 @@ async fn deleting_gives_the_storage_back_and_the_rest_is_refused_by_name() {
         let registered = control.register_blobs(&[first, second]).await.unwrap();
         let (deletable, permanent) = (&registered[0], &registered[1]);
         let done = control.delete(deletable.object.object_id).await.unwrap();
-        let back = control.resource(done.resource).await.unwrap().unwrap();
+        let back = control.resource(done.resource.unwrap()).await.unwrap().unwrap();
         assert_eq!((back.size, back.end_epoch), (deletable.encoded_length, deletable.object.end_epoch));
         assert!(
             control.registrations_of(&deletable.object.blob_id).await.unwrap().is_empty(),

@@ -1,11 +1,16 @@
 //! Governance: what is proposed, voted on and executed.
 
+use std::collections::BTreeMap;
+
 use floe_chain::{Action, Address, ChainError, ProposalState};
 use floe_protocol::Epoch;
+use serde_json::json;
 
 use super::network::{Network, wallet};
 use crate::support::chains;
 
+/// Where a proxy keeps the address of its code (ERC-1967).
+const IMPLEMENTATION: &str = "0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc";
 const FLOE: u128 = 10_u128.pow(18);
 
 #[tokio::test]
@@ -71,6 +76,8 @@ async fn every_kind_of_action_is_told_apart_and_votes_are_checked() {
         let actions = [
             Action::Upgrade { contract: contracts.blobs, implementation },
             Action::Auditor(implementation),
+            Action::SubsidyRates { usage_basis_points: 2_500, per_node: 7, per_shard: 1 << 100 },
+            Action::Call { target: contracts.subsidies, data: vec![5; 4] },
             Action::Call { target: contracts.nodes, data: vec![1, 2, 3, 4] },
             Action::Call { target: contracts.staking, data: vec![0xff; 36] },
         ];
@@ -90,6 +97,26 @@ async fn every_kind_of_action_is_told_apart_and_votes_are_checked() {
         voter.set_governance_authority(network.nodes[0], wallet(9).address()).await.unwrap();
         let council = network.connect_as(Some(wallet(9))).await;
         council.vote(network.nodes[0], &Action::StakeThreshold(1)).await.unwrap();
-        assert_eq!(owner.governed_contracts()["blobs"], contracts.blobs);
+    }
+}
+
+#[tokio::test]
+async fn every_contract_whose_code_can_be_replaced_has_a_name() {
+    for chain in chains().await {
+        let network = Network::launch(chain).await;
+        let control = network.connect().await;
+        let mut upgradeable = BTreeMap::new();
+        let addresses = serde_json::to_value(network.contracts).unwrap();
+        for (name, address) in addresses.as_object().unwrap() {
+            let Some(address) = address.as_str() else { continue };
+            let word = network.chain.rpc("eth_getStorageAt", json!([address, IMPLEMENTATION, "latest"])).await;
+            if word.as_str().unwrap().contains(|digit| !"0x".contains(digit)) {
+                upgradeable.insert(name.clone(), address.parse::<Address>().unwrap());
+            }
+        }
+        let named = control.governed_contracts();
+        let named: BTreeMap<_, _> = named.into_iter().map(|(name, address)| (name.to_owned(), address)).collect();
+        assert_eq!(named, upgradeable, "{}", network.chain.name);
+        assert_eq!(named["pools"], network.contracts.pools);
     }
 }

@@ -5,6 +5,7 @@
 
 mod anvil;
 mod embedded;
+pub mod keepers;
 
 use std::time::{Duration, Instant};
 

@@ -12,7 +12,10 @@ use super::{
 };
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  floe list-blobs\n  floe list-blobs --include-expired --json")]
+#[command(
+    after_help = "Examples:\n  floe list-blobs\n  floe list-blobs --include-expired --json\n\nBlobs in pools are \
+                        shown by `floe pool show`."
+)]
 pub(crate) struct ListBlobsArgs {
     /// The account; without it that of the wallet
     #[arg(long, value_name = "ADDRESS")]

@@ -11,10 +11,12 @@ mod info;
 mod memory;
 mod money;
 mod node;
+mod pool;
 mod read;
 mod relay;
 mod stake;
 mod store;
+mod subsidies;
 mod values;
 mod vote;
 mod wallet;
@@ -35,10 +37,12 @@ pub(crate) use self::{
     memory::MemoryArgs,
     money::{BalanceArgs, PriceArgs, ResourcesAction, ResourcesArgs},
     node::{KeyType, NodeAction, NodeArgs, RegisterNodeArgs},
+    pool::{PoolAction, PoolArgs},
     read::{BlobIdArgs, BlobStatusArgs, ReadArgs},
     relay::{GaslessArgs, RelayArgs},
     stake::{ClaimArgs, StakeAction, StakeArgs, StakeListArgs, UnstakeArgs, WithdrawArgs},
     store::StoreArgs,
+    subsidies::{SubsidiesAction, SubsidiesArgs},
     values::{Amount, BlobRef, Epochs},
     vote::{VoteAction, VoteArgs, VoterArgs},
     wallet::{WalletAction, WalletArgs},
@@ -111,6 +115,9 @@ pub(crate) enum Command {
     /// Show, buy, cut, join and pass on storage resources
     #[command(alias = "resource")]
     Resources(ResourcesArgs),
+    /// Buy and look after pools: capacity that many blobs share
+    #[command(alias = "pools")]
+    Pool(PoolArgs),
     /// Say what storing costs
     Price(PriceArgs),
     /// Show what an account holds: coins, tokens, stake, rewards
@@ -125,6 +132,9 @@ pub(crate) enum Command {
     Withdraw(WithdrawArgs),
     /// Pay out what stake has earned
     Claim(ClaimArgs),
+    /// Show and fill the pot that adds to what users pay
+    #[command(alias = "subsidy")]
+    Subsidies(SubsidiesArgs),
     /// Vote, as a node: on prices and capacity, upgrades, parameters, slashing
     Vote(VoteArgs),
     /// Show the committee: nodes, shards, stake
@@ -186,6 +196,9 @@ mod tests {
             &["floe", "burn", "--all-expired", "--yes"][..],
             &["floe", "burn", "1", "2", "-y"],
             &["floe", "price", "--size", "1MiB", "--epochs", "3"],
+            &["floe", "store", "a", "--pool", "1", "--permanent"],
+            &["floe", "pool", "create", "--resource", "4"],
+            &["floe", "pool", "grow", "1", "--size", "1GiB"],
             &["floe", "extend", "1", "--epochs-extended", "3", "--shared"],
             &["floe", "stake", "list", "--staked-only"],
             &["floe", "stake", "--node", "1", "2", "--amount", "3", "4.5"],
@@ -204,6 +217,12 @@ mod tests {
             &["floe", "stake", "--amount", "3"],
             &["floe", "committee", "--next", "--previous"],
             &["floe", "fund", "1", "--amount", "1", "--withdraw", "1"],
+            &["floe", "store", "a"],
+            &["floe", "store", "a", "--pool", "1", "--epochs", "3"],
+            &["floe", "store", "a", "--pool", "1", "--gasless"],
+            &["floe", "pool", "create", "--size", "1GiB"],
+            &["floe", "pool", "create", "--resource", "4", "--epochs", "3"],
+            &["floe", "pool", "increase", "1"],
         ] {
             assert!(Cli::try_parse_from(bad).is_err(), "{bad:?}");
         }

@@ -12,8 +12,11 @@ pub(crate) struct StoreArgs {
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// How many epochs the blobs are kept, counted from now; or max
-    #[arg(long, value_name = "N|max")]
-    pub(crate) epochs: Epochs,
+    #[arg(long, value_name = "N|max", required_unless_present = "pool")]
+    pub(crate) epochs: Option<Epochs>,
+    /// Keep the blobs in a pool of the wallet's (`floe pool`) until its end; only writing is paid for
+    #[arg(long, value_name = "POOL", conflicts_with_all = ["epochs", "gasless"])]
+    pub(crate) pool: Option<u64>,
     /// The default: whoever owns the blob may delete it before its end and use the storage again. Contracts do not count it
     /// as available
     #[arg(long, conflicts_with = "permanent")]

@@ -128,11 +128,23 @@ impl FromStr for Amount {
 /// A part of a whole, as `5%`, `0.5%` or in basis points (`50`).
 pub(super) fn parse_basis_points(text: &str) -> Result<u16, String> {
     let bad = || format!("{text} is not a part: write 5%, 0.25% or a number of basis points, at most 100% or 10000");
-    let points = match text.strip_suffix('%') {
-        Some(percent) => percent.parse::<Amount>().ok().and_then(|percent| percent.units(2).ok()).ok_or_else(bad)?,
-        None => text.parse().map_err(|_| bad())?,
-    };
-    u16::try_from(points).ok().filter(|points| *points <= 10_000).ok_or_else(bad)
+    let points = basis_points(text).and_then(|points| u16::try_from(points).ok());
+    points.filter(|points| *points <= 10_000).ok_or_else(bad)
+}
+
+/// A rate that may be more than a whole, in the same form.
+pub(super) fn parse_rate(text: &str) -> Result<u32, String> {
+    let bad =
+        || format!("{text} is not a rate: write 10%, 0.25% or a number of basis points, at most 10000% or 1000000");
+    let points = basis_points(text).and_then(|points| u32::try_from(points).ok());
+    points.filter(|points| *points <= 1_000_000).ok_or_else(bad)
+}
+
+fn basis_points(text: &str) -> Option<u128> {
+    match text.strip_suffix('%') {
+        Some(percent) => percent.parse::<Amount>().ok()?.units(2).ok(),
+        None => text.parse().ok(),
+    }
 }
 
 /// The id of a node: its number, or `0x` and hex digits.
@@ -221,6 +233,10 @@ mod tests {
         assert_eq!(parse_basis_points("50"), Ok(50));
         for bad in ["101%", "10001", "0.001%", "", "%", "-1"] {
             assert!(parse_basis_points(bad).is_err(), "{bad}");
+        }
+        assert_eq!((parse_rate("250.5%"), parse_rate("1000000")), (Ok(25_050), Ok(1_000_000)));
+        for bad in ["10000.01%", "1000001", "-5%", ""] {
+            assert!(parse_rate(bad).is_err(), "{bad}");
         }
     }
 

@@ -5,7 +5,7 @@ use floe_chain::{Address, ProposalId};
 use floe_config::ByteSize;
 use floe_protocol::NodeId;
 
-use super::values::{Amount, parse_basis_points, parse_node_id};
+use super::values::{Amount, parse_basis_points, parse_node_id, parse_rate};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  floe vote terms --config node.toml --storage-price 0.0001 --capacity 4TiB\n  \
@@ -60,6 +60,20 @@ pub(crate) enum VoteAction {
         /// The least stake
         #[arg(value_name = "FLOE")]
         stake: Amount,
+    },
+    /// Vote for other rates of subsidies; what is not given becomes zero
+    Subsidies {
+        #[command(flatten)]
+        voter: VoterArgs,
+        /// What is added to what users pay: 10%, or basis points; at most 10000%
+        #[arg(long, value_name = "PART", value_parser = parse_rate, default_value = "0")]
+        usage: u32,
+        /// What each node gets for an epoch, in the token that storage is paid in
+        #[arg(long, value_name = "AMOUNT", default_value = "0")]
+        per_node: Amount,
+        /// What each node gets for each of its shards and epoch
+        #[arg(long, value_name = "AMOUNT", default_value = "0")]
+        per_shard: Amount,
     },
     /// Vote for another judge of audits
     Auditor {

@@ -80,7 +80,7 @@ async fn all(session: &Session) -> Result<(), CliError> {
                 pool.n_shards.to_string(),
                 FLOE.show(pool.stake),
                 FLOE.show(pool.stake_next),
-                percent(pool.commission_bps),
+                percent(pool.commission_bps.into()),
                 if pool.is_candidate { "yes" } else { "no" }.to_owned(),
                 node.description.url.clone(),
             ]
@@ -120,6 +120,6 @@ pub(super) fn node_json(session: &Session, node: &NodeInfo) -> Value {
 }
 
 /// Basis points as people read them.
-pub(super) fn percent(basis_points: u16) -> String {
+pub(super) fn percent(basis_points: u32) -> String {
     crate::output::amount(basis_points.into(), 2, "%")
 }

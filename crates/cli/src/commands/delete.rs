@@ -93,8 +93,11 @@ async fn delete(session: &Session, target: Target, yes: bool, look_after: bool) 
         match session.chain.delete(object.object_id).await {
             Ok(done) => {
                 deleted.push(object_json(session, object)?);
-                let (object, resource) = (object_number(object.object_id), object_number(done.resource));
-                outcome.text += &format!("Success: object {object} deleted; its storage is resource {resource}\n");
+                let room = match done.resource {
+                    Some(resource) => format!("its storage is resource {}", object_number(resource)),
+                    None => "its room in the pool is free again".to_owned(),
+                };
+                outcome.text += &format!("Success: object {} deleted; {room}\n", object_number(object.object_id));
             }
             Err(error) => {
                 outcome.failed = Some(error.into());

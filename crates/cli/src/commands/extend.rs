@@ -59,7 +59,11 @@ async fn chosen(session: &Session, blob: &BlobId, shared: bool) -> Result<BlobOb
     let mut found = session.chain.registrations_of(blob).await?;
     found.retain(|object| {
         let mine = object.owner == account && !shared;
-        object.certified_epoch.is_some() && object.end_epoch > now && (mine || session.chain.is_shared(object))
+        // Those in pools are extended with their pools.
+        object.certified_epoch.is_some()
+            && object.end_epoch > now
+            && object.pool().is_none()
+            && (mine || session.chain.is_shared(object))
     });
     let best = found.into_iter().max_by_key(|object| (object.owner == account, !object.deletable, object.end_epoch));
     let message = || {

@@ -46,7 +46,8 @@ pub(super) fn object_json(session: &Session, object: &BlobObject) -> Result<Valu
     serde_json::to_value(&object).map_err(|e| bad(&e))
 }
 
-fn text(session: &Session, objects: &[BlobObject]) -> String {
+/// A table of registrations.
+pub(super) fn text(session: &Session, objects: &[BlobObject]) -> String {
     let mut rows =
         vec![["Blob ID", "Object", "Size", "State", "Kind", "Until the start of epoch"].map(str::to_owned).to_vec()];
     rows.extend(objects.iter().map(|object| {

@@ -45,7 +45,7 @@ pub(crate) async fn run(global: &Global, action: NodeAction) -> Result<(), CliEr
             let (session, node) = Session::of_node(global, None).await?;
             let epoch = session.chain.set_next_commission(node, part).await?;
             let value = json!({"nodeId": node.to_string(), "commissionRate": part, "epoch": epoch});
-            done(&session, &value, node, &format!("takes {} from epoch {epoch} on", percent(part)))
+            done(&session, &value, node, &format!("takes {} from epoch {epoch} on", percent(part.into())))
         }
         NodeAction::CollectCommission { node } => {
             let (session, node) = Session::of_node(global, node).await?;
@@ -107,8 +107,9 @@ pub(super) async fn existing(session: &Session, node: NodeId) -> Result<NodeInfo
 
 fn describe(session: &Session, node: &NodeInfo) -> String {
     let (pool, payment) = (&node.pool, session.payment());
-    let next =
-        pool.next_commission.map_or(String::new(), |(bps, epoch)| format!(", {} from epoch {epoch} on", percent(bps)));
+    let next = pool
+        .next_commission
+        .map_or(String::new(), |(bps, epoch)| format!(", {} from epoch {epoch} on", percent(bps.into())));
     let rotates = if node.next_public_key.is_some() { "yes, with the next committee" } else { "no" };
     format!(
         "Node {} ({}) at {}\n  shards:      {}\n  stake:       {}, in the next epoch {}\n  candidate:   {}\n  \
@@ -121,7 +122,7 @@ fn describe(session: &Session, node: &NodeInfo) -> String {
         FLOE.show(pool.stake),
         FLOE.show(pool.stake_next),
         if pool.is_candidate { "yes" } else { "no" },
-        percent(pool.commission_bps),
+        percent(pool.commission_bps.into()),
         payment.show(pool.commission),
         payment.show(node.votes.storage_price),
         payment.show(node.votes.write_price),

@@ -10,9 +10,12 @@ use floe_protocol::api::{BlobStoreResult, ResourceOperation};
 use floe_redstuff::EncodingParams;
 use serde::Serialize;
 
-use super::input::{self, Spool};
+use super::{
+    input::{self, Spool},
+    price::epoch_count,
+};
 use crate::{
-    args::{Epochs, Global, StoreArgs},
+    args::{Global, StoreArgs},
     error::CliError,
     network,
     output::{Output, amount, size},
@@ -60,17 +63,8 @@ pub(crate) async fn run(global: &Global, mut args: StoreArgs) -> Result<(), CliE
     args.memory = args.memory.or_configured(&file);
     let info = client.chain().network().await?;
     let params = EncodingParams::new(info.n_shards).map_err(|e| CliError::new("CLI-BAD-SHARDS", 1, e.to_string()))?;
-    let epochs = match args.epochs {
-        Epochs::Max => info.max_epochs_ahead,
-        Epochs::Count(n) if n > info.max_epochs_ahead => {
-            let max = info.max_epochs_ahead;
-            return Err(CliError::usage(
-                "CLI-TOO-MANY-EPOCHS",
-                format!("{n} epochs: this network allows at most {max}"),
-            ));
-        }
-        Epochs::Count(n) => n,
-    };
+    // In a pool, what its capacity costs is paid already.
+    let epochs = args.epochs.map_or(Ok(0), |epochs| epoch_count(epochs, info.max_epochs_ahead))?;
     let money = Money { symbol: info.payment_token_symbol.clone(), decimals: info.payment_token_decimals };
     if args.dry_run {
         return dry_run(global, &args, params, &info, epochs, &money);
@@ -122,6 +116,7 @@ fn options(args: &StoreArgs, epochs: u32) -> StoreOptions {
         deletable: !args.permanent,
         force: args.force,
         reuse_resources: !args.ignore_resources,
+        pool: args.pool,
         ..StoreOptions::epochs(epochs)
     }
 }

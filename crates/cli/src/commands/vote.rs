@@ -48,6 +48,12 @@ pub(crate) async fn run(global: &Global, args: VoteArgs) -> Result<(), CliError>
         VoteAction::Threshold { voter, stake } => {
             cast_as(global, voter, Action::StakeThreshold(FLOE.units(stake)?)).await
         }
+        VoteAction::Subsidies { voter, usage, per_node, per_shard } => {
+            let (session, node) = Session::of_node(global, voter.node).await?;
+            let (per_node, per_shard) = (session.payment().units(per_node)?, session.payment().units(per_shard)?);
+            let rates = Action::SubsidyRates { usage_basis_points: usage, per_node, per_shard };
+            cast(&session, node, rates).await
+        }
         VoteAction::Auditor { voter, address } => cast_as(global, voter, Action::Auditor(address)).await,
         VoteAction::Slash { voter, of, part } => {
             cast_as(global, voter, Action::Slash { node_id: of, basis_points: part }).await
@@ -137,6 +143,8 @@ fn action_json(session: &Session, action: &Action) -> Value {
         Action::Slash { node_id, basis_points } => {
             json!({"slash": {"nodeId": node_id.to_string(), "basisPoints": basis_points}})
         }
+        Action::SubsidyRates { usage_basis_points, per_node, per_shard } => json!({"subsidies": {
+            "usageBasisPoints": usage_basis_points, "perNode": units(*per_node), "perShard": units(*per_shard)}}),
         Action::Call { target, data } => {
             json!({"call": {"target": target, "data": format!("0x{}", hex::encode(data))}})
         }
@@ -151,8 +159,14 @@ fn describe(session: &Session, action: &Action) -> String {
         Action::StakeThreshold(stake) => format!("ask candidates for {}", FLOE.show(*stake)),
         Action::Auditor(address) => format!("let {address} judge audits"),
         Action::Slash { node_id, basis_points } => {
-            format!("slash node {} by {}", node_number(*node_id), percent(*basis_points))
+            format!("slash node {} by {}", node_number(*node_id), percent((*basis_points).into()))
         }
+        Action::SubsidyRates { usage_basis_points, per_node, per_shard } => format!(
+            "subsidize what users pay by {}, each node with {} and each shard with {} an epoch",
+            percent(*usage_basis_points),
+            session.payment().show(*per_node),
+            session.payment().show(*per_shard)
+        ),
         Action::Call { target, data } => {
             format!("call {} with 0x{}", name_of(session, *target), hex::encode(data.get(..4).unwrap_or(data)))
         }

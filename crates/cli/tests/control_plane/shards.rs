@@ -5,7 +5,7 @@ use floe_protocol::{Committee, Epoch, NodeId};
 
 use super::{
     eventually,
-    support::{Network, kill, noise},
+    support::{Network, id_of, kill, noise, text},
 };
 
 fn weights(committee: &Committee) -> Vec<u32> {
@@ -19,6 +19,10 @@ fn old_blobs_are_read_where_they_are_and_the_change_ends_by_itself() {
     let chain = runtime.block_on(network.chain("deployer"));
     let bytes = noise(100_000, 1);
     let id = network.store(&bytes);
+    network.json(&["pool", "create", "--size", "20MiB", "--epochs", "5"]);
+    let file = network.file(&noise(100_000, 2));
+    let stored = network.json(&["store", text(&file), "--pool", "1", "--permanent"]);
+    let pooled = id_of(&stored[0]["blobStoreResult"]);
 
     // One node gets so much stake that shards move to it.
     let config = network.chain_config();
@@ -48,6 +52,7 @@ fn old_blobs_are_read_where_they_are_and_the_change_ends_by_itself() {
     let gone: Vec<u32> = (0..4).filter(|index| !left.contains(index)).map(|index| pids[index]).collect();
     kill(&gone);
     assert_eq!(network.read(&id), bytes, "by those who have it");
+    assert_eq!(network.read(&pooled), noise(100_000, 2), "a blob in a pool too");
     assert_eq!(runtime.block_on(chain.network()).unwrap().phase, EpochPhase::Sync, "the test was too slow");
 
     // The others come back. The node with new shards reports nothing, so there is no quorum; time ends the change.

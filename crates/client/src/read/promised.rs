@@ -88,7 +88,11 @@ impl FloeClient {
 
     async fn certified_before(&self, view: &Arc<View>, id: &BlobId) -> bool {
         if let Ok(Some(event)) = self.inner.chain.certified_event(id).await {
-            return matches!(event.kind, EventKind::BlobCertified { certified_epoch, .. } if certified_epoch < view.epoch());
+            return matches!(
+                event.kind,
+                EventKind::BlobCertified { certified_epoch, .. } | EventKind::PooledBlobCertified { certified_epoch, .. }
+                    if certified_epoch < view.epoch()
+            );
         }
         let limit = ASK_NODES_LIMIT.min(self.inner.config.read.request_timeout);
         let certified = match status::ask(&self.inner.nodes, view, id, limit).await {

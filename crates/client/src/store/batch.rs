@@ -58,7 +58,9 @@ impl Batch<'_> {
         if items.is_empty() {
             return Vec::new();
         }
-        let together = if items.len() > 1 { self.deliver(&view, &items).await } else { BTreeSet::new() };
+        // One certificate for many is a matter of registrations outside of pools.
+        let may_join = items.len() > 1 && self.options.pool.is_none();
+        let together = if may_join { self.deliver(&view, &items).await } else { BTreeSet::new() };
         let (mut batch, mut alone) = (Vec::new(), Vec::new());
         for (index, item) in items.into_iter().enumerate() {
             // What is to be extended afterwards is so by a transaction of its own anyway.

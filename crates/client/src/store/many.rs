@@ -153,7 +153,7 @@ impl FloeClient {
         let config = &self.inner.config.store;
         let encode = |(place, input): (usize, Input)| async move {
             let slivers = async {
-                check_epochs(view, options.epochs)?;
+                check_epochs(view, options)?;
                 check_size(view.params(), input.length())?;
                 input.encode(view.params(), config, progress.clone()).await
             };
@@ -216,6 +216,9 @@ impl FloeClient {
             let registration = self.register_anew(view, blob.slivers.metadata(), options).await;
             (blob, registration)
         };
+        if options.pool.is_some() {
+            return stream::iter(blobs).map(alone).buffered(AT_ONCE).collect().await;
+        }
         if blobs.len() < 2 || self.owns_storage(options).await {
             // One after the other: two cannot take the same storage.
             return stream::iter(blobs).then(alone).collect().await;

@@ -89,7 +89,7 @@ impl FloeClient {
     async fn store_input(&self, input: Input, options: StoreOptions) -> Result<BlobStoreResult, ClientError> {
         let progress = watched(&options.progress);
         let view = self.inner.views.fresh().await?;
-        check_epochs(&view, options.epochs)?;
+        check_epochs(&view, &options)?;
         check_size(view.params(), input.length())?;
 
         progress.phase("encode", Some(input.length()));
@@ -313,12 +313,12 @@ enum Certified {
     EpochChanged,
 }
 
-fn check_epochs(view: &View, epochs: u32) -> Result<(), ClientError> {
+fn check_epochs(view: &View, options: &StoreOptions) -> Result<(), ClientError> {
     let max = view.info.max_epochs_ahead;
-    if (1..=max).contains(&epochs) {
+    if options.pool.is_some() || (1..=max).contains(&options.epochs) {
         return Ok(());
     }
-    Err(ClientError::EpochsOutOfRange { got: epochs, max })
+    Err(ClientError::EpochsOutOfRange { got: options.epochs, max })
 }
 
 fn check_size(params: EncodingParams, size: u64) -> Result<(), ClientError> {

@@ -15,8 +15,8 @@ use floe_redstuff::{BlobId, VerifiedMetadata};
 use super::encoded_length;
 use crate::{FloeClient, config::StoreOptions, error::ClientError, view::View};
 
-/// What a registration is asked for by: the blob, whether it is deletable, who is to own it.
-type Key = (BlobId, bool, Option<Address>);
+/// What a registration is asked for by: the blob, whether it is deletable, who is to own it, and the pool.
+type Key = (BlobId, bool, Option<Address>, Option<u64>);
 
 /// Registrations of this client that are paid for but not certified yet, to be used by the next try.
 #[derive(Debug, Default)]
@@ -52,7 +52,7 @@ impl OpenRegistrations {
 }
 
 fn key(id: &BlobId, options: &StoreOptions) -> Key {
-    (*id, options.deletable, options.owner)
+    (*id, options.deletable, options.owner, options.pool)
 }
 
 /// What a registration is, and how it came about.
@@ -89,6 +89,7 @@ impl FloeClient {
         let until = end_of(view, options);
         if !options.force
             && !options.deletable
+            && options.pool.is_none()
             && let Some(found) = self.certified_for_everyone(metadata.blob_id(), until).await?
         {
             return Ok(Standing::Certified(found));
@@ -136,7 +137,7 @@ impl FloeClient {
         Ok(found)
     }
 
-    /// What the account has that is to own the blob, from whatever earlier process.
+    /// What the account has that is to own the blob, or the pool, from whatever earlier process.
     async fn owned(
         &self,
         view: &View,
@@ -146,7 +147,10 @@ impl FloeClient {
         let chain = &self.inner.chain;
         let Some(owner) = options.owner.or_else(|| chain.signer_address()) else { return Ok(Standing::Nothing) };
         let until = end_of(view, options);
-        let owned = chain.owned_registrations(metadata.blob_id(), owner).await?;
+        let owned = match options.pool {
+            Some(pool) => chain.pool_registrations(metadata.blob_id(), pool).await?,
+            None => chain.owned_registrations(metadata.blob_id(), owner).await?,
+        };
         let usable = |object: &BlobObject| object.deletable == options.deletable && object.end_epoch > view.epoch();
         let (certified, open): (Vec<_>, Vec<_>) =
             owned.into_iter().filter(usable).partition(|object| object.certified_epoch.is_some());
@@ -168,7 +172,8 @@ impl FloeClient {
         })
     }
 
-    /// Registers: in storage that is owned, where that is allowed and some fits, or for money.
+    /// Registers: in the pool that was named; else in storage that is owned, where that is allowed and some fits, or for
+    /// money.
     pub(super) async fn register_anew(
         &self,
         view: &View,
@@ -176,7 +181,11 @@ impl FloeClient {
         options: &StoreOptions,
     ) -> Result<Registration, ClientError> {
         let wanted = order(metadata, options);
-        let registration = match self.register_in_owned_storage(view, metadata, &wanted, options).await? {
+        let registered = match options.pool {
+            Some(pool) => Some(self.register_in_pool(&wanted, pool).await?),
+            None => self.register_in_owned_storage(view, metadata, &wanted, options).await?,
+        };
+        let registration = match registered {
             Some(registered) => {
                 let encoded_length = registered.encoded_length;
                 new_registration(registered, ResourceOperation::ReuseStorage { encoded_length })
@@ -191,6 +200,11 @@ impl FloeClient {
         };
         self.inner.registrations.remember(&registration.object, options);
         Ok(registration)
+    }
+
+    async fn register_in_pool(&self, wanted: &RegisterBlob, pool: u64) -> Result<Registered, ClientError> {
+        let registered = self.inner.chain.register_in_pool(wanted, pool).await;
+        registered.map_err(|error| of_blob(error, &wanted.blob_id))
     }
 
     async fn register_in_owned_storage(
@@ -217,9 +231,10 @@ impl FloeClient {
     }
 }
 
-/// First epoch that the caller does not ask for.
+/// First epoch that the caller does not ask for. In a pool, whatever has not ended lasts long enough.
 pub(super) fn end_of(view: &View, options: &StoreOptions) -> Epoch {
-    Epoch(view.epoch().get().saturating_add(options.epochs))
+    let epochs = if options.pool.is_some() { 1 } else { options.epochs };
+    Epoch(view.epoch().get().saturating_add(epochs))
 }
 
 /// What is asked of the chain.

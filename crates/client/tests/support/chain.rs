@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use floe_chain::{
     Address, Balances, BlobObject, ChainError, ChainEvent, ControlPlane, EpochPhase, EpochStep, EventCursor, EventKind,
-    EventStream, Extended, NetworkInfo, RegisterBlob, Registered, StorageResource, TxHash,
+    EventStream, Extended, NetworkInfo, RegisterBlob, Registered, StorageResource, SubsidiesPaid, TxHash,
 };
 use floe_protocol::{
     BatchConfirmation, BatchDomain, BatchList, Certificate, Committee, Epoch, InvalidBlobId, ObjectId, Persistence,
@@ -33,6 +33,8 @@ struct State {
     invalid: Vec<BlobId>,
     /// What was deleted before its end.
     storage: Vec<StorageResource>,
+    /// By their numbers: the end, and the encoded bytes that are left.
+    pools: HashMap<u64, (Epoch, u64)>,
     numbers: u64,
     registrations: u32,
     /// Transactions that certified.
@@ -50,6 +52,7 @@ impl MemoryChain {
             certified: HashMap::new(),
             invalid: Vec::new(),
             storage: Vec::new(),
+            pools: HashMap::new(),
             numbers: 0,
             registrations: 0,
             certificates: 0,
@@ -108,6 +111,11 @@ impl MemoryChain {
     /// Storage that deletions have left.
     pub fn storage(&self) -> Vec<StorageResource> {
         self.state().storage.clone()
+    }
+
+    /// A pool of the wallet's, with an end and so many encoded bytes left.
+    pub fn create_pool(&self, pool: u64, end: Epoch, size: u64) {
+        self.state().pools.insert(pool, (end, size));
     }
 
     /// All registrations of the blob are gone.
@@ -280,6 +288,31 @@ impl ControlPlane for MemoryChain {
         state.order(blob, end)
     }
 
+    async fn register_in_pool(&self, blob: &RegisterBlob, pool: u64) -> Result<Registered, ChainError> {
+        let mut state = self.up()?;
+        let length = state.committee.params().encoded_length(blob.size).unwrap();
+        let missing = || ChainError::InvalidArgument { detail: format!("there is no pool {pool}") };
+        let (end, left) = *state.pools.get(&pool).ok_or_else(missing)?;
+        if end <= state.committee.epoch() {
+            return Err(reverted("BlobExpired"));
+        }
+        let left = left.checked_sub(length).ok_or(reverted("PoolFull"))?;
+        let mut registered = state.order(blob, end)?;
+        state.pools.insert(pool, (end, left));
+        let mut number = [0; 32];
+        number[16..24].copy_from_slice(&pool.to_be_bytes());
+        number[24..].copy_from_slice(&state.numbers.to_be_bytes());
+        registered.object.object_id = ObjectId::from_bytes(number);
+        *state.objects.last_mut().unwrap() = registered.object.clone();
+        Ok(registered)
+    }
+
+    async fn pool_registrations(&self, blob: &BlobId, pool: u64) -> Result<Vec<BlobObject>, ChainError> {
+        let state = self.up()?;
+        let inside = state.objects.iter().filter(|object| object.blob_id == *blob && object.pool() == Some(pool));
+        Ok(inside.cloned().collect())
+    }
+
     async fn certify_blob(&self, object: ObjectId, certificate: &Certificate) -> Result<TxHash, ChainError> {
         let mut state = self.up()?;
         let stated = state.verified::<StorageConfirmation>(certificate)?;
@@ -397,6 +430,10 @@ impl ControlPlane for MemoryChain {
     }
 
     async fn advance_epoch_if_due(&self) -> Result<Option<EpochStep>, ChainError> {
+        Ok(None)
+    }
+
+    async fn process_subsidies_if_due(&self) -> Result<Option<SubsidiesPaid>, ChainError> {
         Ok(None)
     }
 

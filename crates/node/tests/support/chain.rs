@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use async_trait::async_trait;
 use floe_chain::{
     Address, Balances, BlobObject, ChainError, ChainEvent, ControlPlane, EpochPhase, EpochStep, EventCursor, EventItem,
-    EventKind, EventStream, Extended, NetworkInfo, RegisterBlob, Registered, StorageResource, TxHash,
+    EventKind, EventStream, Extended, NetworkInfo, RegisterBlob, Registered, StorageResource, SubsidiesPaid, TxHash,
 };
 use floe_protocol::{BatchDomain, Certificate, Committee, Epoch, ObjectId};
 use floe_redstuff::{BlobId, EncodingType, VerifiedMetadata};
@@ -216,6 +216,14 @@ impl ControlPlane for Handle {
         Err(ChainError::NoWallet)
     }
 
+    async fn register_in_pool(&self, _: &RegisterBlob, _: u64) -> Result<Registered, ChainError> {
+        Err(ChainError::NoWallet)
+    }
+
+    async fn pool_registrations(&self, _: &BlobId, _: u64) -> Result<Vec<BlobObject>, ChainError> {
+        Ok(Vec::new())
+    }
+
     async fn certify_batch(&self, _: &[ObjectId], _: &Certificate) -> Result<TxHash, ChainError> {
         Err(ChainError::NoWallet)
     }
@@ -283,6 +291,10 @@ impl ControlPlane for Handle {
 
     async fn advance_epoch_if_due(&self) -> Result<Option<EpochStep>, ChainError> {
         self.0.advances.fetch_add(1, Ordering::Relaxed);
+        Ok(None)
+    }
+
+    async fn process_subsidies_if_due(&self) -> Result<Option<SubsidiesPaid>, ChainError> {
         Ok(None)
     }
 

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use floe_chain::{
     Address, Balances, BlobObject, ChainError, ChainEvent, ControlPlane, DueRenewal, EpochStep, EventCursor,
     EventStream, EvmChain, ExecutedIntent, Extended, Intent, IntentAction, IntentOutcome, IntentTerms, NetworkInfo,
-    RegisterBlob, Registered, Renewed, StorageResource, TxHash, Wallet,
+    RegisterBlob, Registered, Renewed, StorageResource, SubsidiesPaid, TxHash, Wallet,
 };
 use floe_protocol::{BatchDomain, Certificate, Committee, Epoch, ObjectId};
 use floe_redstuff::{BlobId, EncodingParams};
@@ -304,6 +304,10 @@ impl ControlPlane for RelayedChain {
         self.chain.register_in_storage(blob, storage).await
     }
 
+    async fn register_in_pool(&self, blob: &RegisterBlob, pool: u64) -> Result<Registered, ChainError> {
+        self.chain.register_in_pool(blob, pool).await
+    }
+
     async fn certify_blob(&self, object: ObjectId, certificate: &Certificate) -> Result<TxHash, ChainError> {
         self.certify(&[object], certificate).await
     }
@@ -326,6 +330,10 @@ impl ControlPlane for RelayedChain {
 
     async fn blob_registrations(&self, blob: &BlobId) -> Result<Vec<BlobObject>, ChainError> {
         self.chain.blob_registrations(blob).await
+    }
+
+    async fn pool_registrations(&self, blob: &BlobId, pool: u64) -> Result<Vec<BlobObject>, ChainError> {
+        self.chain.pool_registrations(blob, pool).await
     }
 
     /// None: what a relay registers is bought, because an intent cannot name storage.
@@ -372,6 +380,10 @@ impl ControlPlane for RelayedChain {
 
     async fn advance_epoch_if_due(&self) -> Result<Option<EpochStep>, ChainError> {
         self.chain.advance_epoch_if_due().await
+    }
+
+    async fn process_subsidies_if_due(&self) -> Result<Option<SubsidiesPaid>, ChainError> {
+        self.chain.process_subsidies_if_due().await
     }
 
     async fn report_synced(&self, epoch: Epoch) -> Result<bool, ChainError> {

@@ -5,27 +5,38 @@ use std::collections::HashMap;
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::providers::DynProvider;
 use alloy::signers::local::PrivateKeySigner;
-use floe_chain::{ChainConfig, ControlPlane as _, EpochPhase, EpochStep, EvmChain, RegisterBlob, Wallet};
+use floe_chain::{ChainConfig, ControlPlane as _, EpochPhase, EvmChain, RegisterBlob, Wallet};
 use floe_protocol::{
     BlobId, Certificate, Committee, ConfirmationCollector, EncodingType, ObjectId,
     bls::SecretKey,
     message::{Message as _, Persistence, StorageConfirmation},
 };
 use futures::future::join_all;
+use serde_json::json;
 
 use crate::contracts::bindings::{Nodes, Staking};
 use crate::contracts::network::{
     Deployment, HOUR, STAKE_PER_SHARD, TRANSACTION_GAS_MAX, account, mined, provider, tokens,
 };
 use crate::contracts::signing;
-use crate::support::TestChain;
+use crate::support::{
+    TestChain,
+    keepers::{Keepers, chain_time},
+    rpc,
+};
 
 pub(super) const OPERATORS: usize = 40;
 pub(super) const SHARDS: u16 = 100;
 /// Those who have stake at the launch; the others join later.
 const FOUNDERS: usize = 37;
-/// How many operators' keepers try to take each step of the clock.
-const KEEPERS: usize = 3;
+/// How many operators run a keeper.
+const KEEPERS: usize = 6;
+/// How long before a step is due the keepers are looked at more closely, in seconds.
+const LEAD: u64 = 3;
+/// How long after the time that they wait for keepers may act, in seconds: the jitter, and what passes meanwhile.
+const SPREAD: u64 = 7;
+/// Subsidies are paid out in the last sixteenth of an epoch.
+const PAYOUT_WINDOW: u64 = HOUR / 16;
 
 pub(super) struct Operator {
     pub(super) id: U256,
@@ -57,6 +68,7 @@ pub(super) struct Setting {
     pub(super) alice: EvmChain,
     pub(super) bob: PrivateKeySigner,
     pub(super) blobs: Vec<Stored>,
+    keepers: Keepers,
     roots: u64,
 }
 
@@ -106,8 +118,10 @@ impl Setting {
         for operator in &operators[..FOUNDERS] {
             contracts.stake(operator.id, STAKE_PER_SHARD).await;
         }
+        contracts.fund(operators[..KEEPERS].iter().map(|operator| operator.signer.address())).await;
+        let keepers = Keepers::start(operators[..KEEPERS].iter().map(|operator| operator.control.clone()));
         mined(contracts.epochs.launch().gas(TRANSACTION_GAS_MAX).send().await).await;
-        Self { contracts, operators, secrets, alice, bob, blobs: Vec::new(), roots: 0 }
+        Self { contracts, operators, secrets, alice, bob, blobs: Vec::new(), keepers, roots: 0 }
     }
 
     pub(super) async fn epoch(&self) -> u32 {
@@ -123,28 +137,67 @@ impl Setting {
     pub(super) fn accounts(&self) -> Vec<Address> {
         let operators = self.operators.iter().map(|operator| operator.signer.address());
         let alice = Address::from(*self.alice.signer_address().expect("it has a wallet").as_bytes());
-        let others = [self.owner_address, alice, self.bob.address(), *self.storage.address(), *self.staking.address()];
+        let contracts = [*self.storage.address(), *self.staking.address(), *self.subsidies.address()];
+        let others = [self.owner_address, alice, self.bob.address()].into_iter().chain(contracts);
         operators.chain(others).collect()
     }
 
     // The clock
 
-    /// The keepers of some operators look at the clock at once. Exactly one of them takes the step that is due.
-    async fn keepers(&self, epoch: u32, step: EpochStep) {
-        let first = usize::try_from(epoch).expect("a small number") * 7;
-        let keepers = (first..first + KEEPERS).map(|i| &self.operators[i % OPERATORS].control);
-        let turns = join_all(keepers.map(EvmChain::advance_epoch_if_due)).await;
-        let taken: Vec<_> = turns.into_iter().filter_map(|turn| turn.expect("the chain answers")).collect();
-        assert_eq!(taken, [step], "epoch {epoch}");
+    /// Lets time pass until shortly before a moment, in seconds since 1970.
+    async fn pass_until(&self, moment: u64) {
+        let now = chain_time(&self.rpc_url).await;
+        self.keepers.pass(&self.rpc_url, moment.saturating_sub(now + LEAD)).await;
+    }
+
+    /// Lets time pass, second by second, as long as keepers may take for what is due.
+    async fn pass_spread(&self) {
+        for _ in 0..LEAD + SPREAD {
+            self.keepers.pass(&self.rpc_url, 1).await;
+        }
+    }
+
+    /// Lets time pass until the keepers take the clock's next step, which leads to this phase. None does before it is due.
+    async fn step(&self, to: EpochPhase) {
+        let before = self.alice.network().await.expect("the chain answers");
+        self.pass_until(before.next_step_at).await;
+        for _ in 0..LEAD + SPREAD {
+            let now = self.alice.network().await.expect("the chain answers");
+            if now.phase == to {
+                return;
+            }
+            assert_eq!(now.phase, before.phase, "epoch {}", before.epoch);
+            self.keepers.pass(&self.rpc_url, 1).await;
+        }
+        panic!("epoch {}: no keeper has taken the step from {:?} to {to:?}", before.epoch, before.phase);
+    }
+
+    /// The accounts that began the epochs, in order, without the launch.
+    pub(super) async fn beginners(&self) -> Vec<Address> {
+        let begun = self.epochs.EpochChangeStarted_filter().from_block(0).query().await.expect("the chain answers");
+        let mut accounts = Vec::new();
+        for (_, log) in &begun[1..] {
+            let hash = log.transaction_hash.expect("it is in a block");
+            let transaction = rpc(&self.rpc_url, "eth_getTransactionByHash", json!([hash])).await;
+            accounts.push(transaction["result"]["from"].as_str().expect("an account").parse().expect("an address"));
+        }
+        accounts
     }
 
     /// Lets an epoch pass. Members report, until the change is complete or, without a quorum, for the time of an epoch.
     pub(super) async fn change(&self, with_quorum: bool) {
         let epoch = self.epoch().await;
-        self.pass(HOUR / 2).await;
-        self.keepers(epoch, EpochStep::CommitteeSelected).await;
-        self.pass(HOUR / 2).await;
-        self.keepers(epoch, EpochStep::EpochBegun).await;
+        self.step(EpochPhase::Selected).await;
+        let end = self.alice.network().await.expect("the chain answers").next_step_at;
+        self.pass_until(end - PAYOUT_WINDOW).await;
+        let processed = self.subsidies.processedEpoch().call().await.expect("a view");
+        assert!(processed < epoch, "epoch {epoch}: subsidies are paid late in an epoch");
+        self.pass_spread().await;
+        let (rates, processed) = (self.subsidies.rates(), self.subsidies.processedEpoch());
+        if rates.call().await.expect("a view").perNode != 0 {
+            assert_eq!(processed.call().await.expect("a view"), epoch, "subsidies were paid");
+        }
+        self.step(EpochPhase::Sync).await;
         let committee = self.alice.committee().await.expect("a committee");
         assert_eq!(committee.epoch().0, epoch + 1);
         let members = self.operators.iter().filter(|operator| {
@@ -155,8 +208,7 @@ impl Setting {
         assert!(reports.into_iter().all(|report| report.expect("the chain answers")), "each reports once");
         if !with_quorum {
             assert_eq!(self.alice.network().await.expect("the chain answers").phase, EpochPhase::Sync);
-            self.pass(HOUR).await;
-            self.keepers(epoch, EpochStep::SyncEnded).await;
+            self.step(EpochPhase::Done).await;
         }
         assert_eq!(self.alice.network().await.expect("the chain answers").phase, EpochPhase::Done);
     }

@@ -81,7 +81,7 @@ async fn several_slivers_are_those_that_are_given_one_by_one() {
 
 #[tokio::test]
 async fn an_answer_with_several_slivers_has_a_limit() {
-    let (net, node, blob) = stored(&vec![7; 1 << 20]).await;
+    let (net, node, blob) = stored(&vec![7; 600 << 10]).await;
     let own = net.pairs(0, &blob);
     let pairs: String = own.iter().map(|pair| format!("&pair={pair}")).collect();
     let answer = web::get(node.address, &path(&blob, &format!("slivers?type=primary{pairs}"))).await;

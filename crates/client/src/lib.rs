@@ -25,7 +25,8 @@
 //!
 //! Storing: [encode](floe_redstuff::encode), register on chain, send each node one streamed request with all its
 //! slivers, collect confirmations until the quorum, certify on chain. A slow node delays nothing: it is served in the
-//! background afterwards ([`drain`](FloeClient::drain) waits for that). Reading: is it promised (chain), what does it look
+//! background afterwards ([`drain`](FloeClient::drain) waits for that). Many small stores at once share certificates: each
+//! node signs a list of what it holds. Reading: is it promised (chain), what does it look
 //! like (metadata from any node), then the systematic primary slivers, which are the blob itself. A node that takes
 //! longer than the others is overtaken by asking for other slivers; what is missing is decoded.
 //! [Ranges](FloeClient::read_range) move only the symbols that hold them, each with its proof; a row that does not come is
@@ -87,6 +88,7 @@ pub(crate) struct Inner {
     promises: read::promises::Promises,
     registrations: store::OpenRegistrations,
     tails: store::Tails,
+    together: store::Together,
 }
 
 impl FloeClient {
@@ -108,6 +110,7 @@ impl FloeClient {
             promises: read::promises::Promises::new(config.view_max_age),
             registrations: store::OpenRegistrations::default(),
             tails: store::Tails::new(config.store.tail_bytes_max),
+            together: store::Together::default(),
             chain,
             config,
         };

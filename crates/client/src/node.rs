@@ -20,6 +20,10 @@ use crate::{
 /// Bytes of serialized metadata for each pair of slivers, and beside them.
 const METADATA_BYTES_PER_PAIR: usize = 66;
 const METADATA_OVERHEAD_BYTES_MAX: usize = 64;
+/// Bytes of a serialized sliver beside its data, at most.
+pub(crate) const SLIVER_FRAMING_BYTES_MAX: usize = 16;
+/// What a node gives of slivers in one answer, at most (docs/wire-format.md).
+pub(crate) const SEVERAL_BYTES_MAX: usize = 256 << 10;
 /// Longest JSON answer that is read.
 const JSON_BYTES_MAX: usize = 64 << 10;
 
@@ -59,6 +63,36 @@ impl Nodes {
         let uri = uri(member, metadata.blob_id(), &path)?;
         let data = self.caller.get_framed(uri, (&head, length, &tail), self.timeout(length)).await?;
         Ok(Sliver { axis, index, symbol_size: metadata.symbol_size(), data })
+    }
+
+    /// The slivers of several pairs on `axis`, in one answer, as [`sliver`](Self::sliver) gives each.
+    pub(crate) async fn slivers(
+        &self,
+        member: &Member,
+        metadata: &VerifiedMetadata,
+        axis: Axis,
+        pairs: &[PairIndex],
+    ) -> Result<Vec<Sliver>, CallError> {
+        let length = metadata.sliver_bytes(axis);
+        let max = pairs.len() * (length + SLIVER_FRAMING_BYTES_MAX);
+        let query: String = pairs.iter().map(|pair| format!("&pair={pair}")).collect();
+        let uri = uri(member, metadata.blob_id(), &format!("slivers?type={axis}{query}"))?;
+        let bytes = self.caller.get(uri, max, self.timeout(max)).await?;
+        let mut rest = bytes.as_slice();
+        let mut slivers = Vec::with_capacity(pairs.len());
+        for pair in pairs {
+            let index = pair.sliver(axis, metadata.params());
+            let (head, tail) = metadata.sliver_frame(axis, index);
+            let framed = rest.strip_prefix(head.as_slice()).and_then(|rest| rest.split_at_checked(length));
+            let framed = framed.and_then(|(data, rest)| Some((data, rest.strip_prefix(&tail)?)));
+            let (data, behind) = framed.ok_or_else(|| wrong(format!("not the {axis} sliver of pair {pair}")))?;
+            slivers.push(Sliver { axis, index, symbol_size: metadata.symbol_size(), data: data.to_vec() });
+            rest = behind;
+        }
+        match rest.is_empty() {
+            true => Ok(slivers),
+            false => Err(wrong(format!("{} bytes behind the slivers", rest.len()))),
+        }
     }
 
     /// What the node says of the blob's life.

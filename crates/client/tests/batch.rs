@@ -135,3 +135,69 @@ async fn memory_is_bounded_by_groups() {
     let batches = network.nodes[0].batches.load(Ordering::SeqCst);
     assert!((2..=4).contains(&batches), "{batches} groups");
 }
+
+/// Stores at once, each by a call of its own.
+async fn store_at_once(
+    client: &FloeClient,
+    blobs: &[Vec<u8>],
+    options: &StoreOptions,
+) -> Vec<Result<BlobStoreResult, ClientError>> {
+    let mut running = tokio::task::JoinSet::new();
+    for (place, blob) in blobs.iter().enumerate() {
+        let (client, blob, options) = (client.clone(), blob.clone(), options.clone());
+        running.spawn(async move { (place, client.store(blob, options).await) });
+    }
+    let mut results = running.join_all().await;
+    results.sort_by_key(|(place, _)| *place);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stores_at_once_share_certificates() {
+    let network = TestNetwork::ten().await;
+    network.behave(0..10, Behaviour::Slow(std::time::Duration::from_millis(50)));
+    for deletable in [false, true] {
+        let options = StoreOptions { deletable, ..StoreOptions::epochs(3) };
+        let before = network.chain.certificates();
+        let some = blobs(16, u64::from(deletable) * 100);
+        check(&network, &some, &store_at_once(&network.client(), &some, &options).await).await;
+        let certificates = network.chain.certificates() - before;
+        assert!(certificates < 12, "{certificates} certificates for 16 blobs");
+    }
+    network.kill(0);
+    let some = blobs(16, 300);
+    check(&network, &some, &store_at_once(&network.client(), &some, &StoreOptions::epochs(3)).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_store_does_not_spoil_those_at_the_same_time() {
+    let network = TestNetwork::ten().await;
+    network.behave([0, 1, 2], Behaviour::BadSignature);
+    let some = blobs(12, 1);
+    let condemned = *compute_metadata(network.params, &some[3]).unwrap().blob_id();
+    network.chain.invalidate(&condemned);
+    let results = store_at_once(&network.client(), &some, &StoreOptions::epochs(3)).await;
+    assert!(results[3].is_err());
+    for good in (0..12).filter(|place| *place != 3) {
+        check(&network, &some[good..=good], &results[good..=good]).await;
+    }
+    network.chain.end_epoch_before_certificate();
+    let some = blobs(12, 100);
+    check(&network, &some, &store_at_once(&network.client(), &some, &StoreOptions::epochs(3)).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_few_nodes_fail_stores_at_once_by_name() {
+    let network = TestNetwork::ten().await;
+    network.behave(0..4, Behaviour::Full);
+    let some = blobs(6, 1);
+    for result in store_at_once(&network.client(), &some, &StoreOptions::epochs(3)).await {
+        let Err(ClientError::InsufficientConfirmations { weight: 6, needed: 7, failures, .. }) = result else {
+            panic!("{result:?}")
+        };
+        assert_eq!(failures.len(), 4);
+    }
+    network.behave(0..4, Behaviour::Honest);
+    let client = network.client();
+    check(&network, &some, &store_at_once(&client, &some, &StoreOptions::epochs(3)).await).await;
+}

@@ -52,6 +52,46 @@ async fn recovery_symbols_of_a_target_verify() {
 }
 
 #[tokio::test]
+async fn several_slivers_are_those_that_are_given_one_by_one() {
+    let (net, node, blob) = stored(&[4; 4000]).await;
+    let own = net.pairs(0, &blob);
+    for axis in Axis::ALL {
+        let mut expected = Vec::new();
+        for pair in own.iter().rev() {
+            expected.extend(web::get(node.address, &path(&blob, &format!("slivers/{pair}/{axis}"))).await.body);
+        }
+        let pairs: String = own.iter().rev().map(|pair| format!("&pair={pair}")).collect();
+        let answer = web::get(node.address, &path(&blob, &format!("slivers?type={axis}{pairs}"))).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.body, expected);
+    }
+    let get = async |query: &str| web::get(node.address, &path(&blob, &format!("slivers?{query}"))).await;
+    let foreign = net.foreign_pair(0, &blob);
+    let mixed = get(&format!("type=primary&pair={}&pair={foreign}", own[0])).await;
+    assert_eq!(mixed.status, 400, "{mixed:?}");
+    assert_eq!(get("type=primary&pair=10").await.reason(), Some(ErrorReason::IndexOutOfRange));
+    for malformed in ["type=primary", "pair=1", "type=third&pair=1", "type=primary&pair=-1"] {
+        assert_eq!(get(malformed).await.status, 400, "{malformed}");
+    }
+    let unknown = net.encode(b"never stored");
+    let answer = web::get(node.address, &path(&unknown, &format!("slivers?type=primary&pair={}", own[0]))).await;
+    assert_eq!(answer.status, 404, "{answer:?}");
+    node.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_with_several_slivers_has_a_limit() {
+    let (net, node, blob) = stored(&vec![7; 600 << 10]).await;
+    let own = net.pairs(0, &blob);
+    let pairs: String = own.iter().map(|pair| format!("&pair={pair}")).collect();
+    let answer = web::get(node.address, &path(&blob, &format!("slivers?type=primary{pairs}"))).await;
+    assert_eq!(answer.reason(), Some(ErrorReason::InvalidFilter), "{answer:?}");
+    let alone = web::get(node.address, &path(&blob, &format!("slivers?type=primary&pair={}", own[0]))).await;
+    assert_eq!(alone.status, 200, "{alone:?}");
+    node.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn recovery_symbols_by_id() {
     let (net, node, blob) = stored(&[4; 4000]).await;
     let (own, foreign) = (net.pairs(0, &blob)[0], net.foreign_pair(0, &blob));

@@ -30,11 +30,13 @@ pub(crate) struct Pending {
     /// `None` for changes that concern the index alone.
     pub(crate) record: Option<CommitRecord>,
     result: Mutex<Option<Result<(), StoreError>>>,
+    /// Wakes the thread that waits for this batch: it is committed, or it is its turn to commit a group.
+    woken: Condvar,
 }
 
 impl Pending {
     pub(crate) fn new(ops: Vec<IndexOp>, files: Vec<Arc<SegmentFile>>, record: Option<CommitRecord>) -> Arc<Self> {
-        Arc::new(Self { ops, files, record, result: Mutex::new(None) })
+        Arc::new(Self { ops, files, record, result: Mutex::new(None), woken: Condvar::new() })
     }
 }
 
@@ -42,7 +44,6 @@ impl Pending {
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     state: Mutex<QueueState>,
-    changed: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -81,20 +82,23 @@ impl Inner {
                 return result;
             }
             if state.led {
-                self.queue.changed.wait(&mut state);
+                pending.woken.wait(&mut state);
                 continue;
             }
             state.led = true;
             let group = take_group(&mut state.waiting);
             drop(state);
             let result = self.commit_group(&group);
+            state = self.queue.state.lock();
             for member in &group {
                 *member.result.lock() = Some(result.clone());
+                member.woken.notify_one();
             }
-            drop(group);
-            state = self.queue.state.lock();
             state.led = false;
-            self.queue.changed.notify_all();
+            // A thread that has queued its batch and does not wait yet finds that nobody leads.
+            if let Some(next) = state.waiting.front() {
+                next.woken.notify_one();
+            }
         }
     }
 

@@ -234,9 +234,12 @@ impl Gather {
 
     /// Gathers slivers in memory: see [`Run::new`].
     pub(crate) async fn run(&self, axis: Axis, wanted: BTreeSet<u16>) -> Gathered {
-        let mut run = Run::new(self, axis, wanted, Order::Turns);
         let mut slivers = self.known(axis);
         let known = slivers.len();
+        if axis == Axis::Primary && wanted.is_empty() {
+            slivers.extend(self.several_rows(&slivers).await);
+        }
+        let mut run = Run::new(self, axis, wanted, Order::Turns);
         run.give(&slivers);
         while let Some(sliver) = run.next().await {
             slivers.push(sliver);
@@ -331,12 +334,12 @@ impl Gather {
         candidates.into_iter().map(|((.., pair), member)| (pair, member)).collect()
     }
 
-    fn rank(&self, member: usize, now: Instant) -> (Standing, Duration) {
+    pub(super) fn rank(&self, member: usize, now: Instant) -> (Standing, Duration) {
         self.scores.rank(self.view.member(member).node_id, now)
     }
 
     /// After how long a request is overtaken: a multiple of what others took, or a guess from the size before any has come.
-    fn hedge_delay(&self, took: &[Duration], axis: Axis) -> Duration {
+    pub(super) fn hedge_delay(&self, took: &[Duration], axis: Axis) -> Duration {
         let config = self.config();
         if took.len() < MEDIAN_SAMPLES_MIN {
             let bytes = self.metadata.sliver_bytes(axis) as u64;

@@ -12,6 +12,7 @@ pub(crate) mod promises;
 mod range;
 mod rebuild;
 mod rows;
+mod several;
 mod status;
 mod stream;
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use floe_chain::ChainError;
+use floe_chain::{BlobObject, ChainError};
 use floe_protocol::{
     BatchConfirmation, BatchList, Certificate, CollectError, Epoch, ObjectId, SignedMessage, api::BlobStoreResult,
     certificate::Collector,
@@ -68,7 +68,9 @@ impl Batch<'_> {
             if joins { batch.push(item) } else { alone.push(item) }
         }
         let mut outcomes = Vec::new();
-        match self.certify(view, &batch).await {
+        self.progress.phase("certify", None);
+        let objects: Vec<&BlobObject> = batch.iter().map(|item| &item.registration.object).collect();
+        match self.client.certify_list(view, &objects).await {
             Ok(epoch) => outcomes.extend(batch.into_iter().map(|item| self.done(item, epoch))),
             Err(error) => {
                 tracing::info!(%error, blobs = batch.len(), "no certificate for a batch: certifying one by one");
@@ -160,16 +162,20 @@ impl Batch<'_> {
         self.progress.phase("upload", Some(total));
         running
     }
+}
 
+impl FloeClient {
     /// One certificate for all, by the committee of the current epoch. Gives the epoch.
-    async fn certify(&self, mut view: Arc<View>, items: &[Item]) -> Result<Epoch, ClientError> {
-        let (Some(first), inner) = (items.first(), &self.client.inner) else { return Ok(view.epoch()) };
-        let objects: Vec<ObjectId> = items.iter().map(|item| item.registration.object.object_id).collect();
-        let entry = |item: &Item| (item.registration.object.blob_id, item.registration.object.persistence());
-        let list = BatchList(items.iter().map(entry).collect());
-        self.progress.phase("certify", None);
+    pub(super) async fn certify_list(
+        &self,
+        mut view: Arc<View>,
+        registered: &[&BlobObject],
+    ) -> Result<Epoch, ClientError> {
+        let (Some(first), inner) = (registered.first(), &self.inner) else { return Ok(view.epoch()) };
+        let objects: Vec<ObjectId> = registered.iter().map(|object| object.object_id).collect();
+        let list = BatchList(registered.iter().map(|object| (object.blob_id, object.persistence())).collect());
         for _ in 0..=inner.config.store.epoch_changes_max {
-            if let Some(certificate) = self.collect(&view, &list).await? {
+            if let Some(certificate) = self.collect_list(&view, &list).await? {
                 let error = match inner.chain.certify_batch(&objects, &certificate).await {
                     Ok(_) => return Ok(view.epoch()),
                     Err(error) => error,
@@ -185,20 +191,20 @@ impl Batch<'_> {
             tracing::info!(epoch = %view.epoch(), "the epoch changed during a batch: collecting again");
             view = inner.views.refresh().await?;
         }
-        let blob_id = first.registration.object.blob_id;
+        let blob_id = first.blob_id;
         let changes = inner.config.store.epoch_changes_max;
         Err(ClientError::EpochKeepsChanging { blob_id, epoch: view.epoch(), changes })
     }
 
     /// Asks all members for their signature over the list. `None`: the network is in another epoch by now.
-    async fn collect(&self, view: &Arc<View>, list: &BatchList) -> Result<Option<Certificate>, ClientError> {
-        let inner = &self.client.inner;
+    async fn collect_list(&self, view: &Arc<View>, list: &BatchList) -> Result<Option<Certificate>, ClientError> {
+        let inner = &self.inner;
         let expected = list.confirmation(view.epoch(), inner.chain.batch_domain());
         let mut collector = Collector::new(&view.committee, expected);
         let bytes = Bytes::from(list.to_bytes());
         let mut running = JoinSet::new();
         for member in 0..view.committee.members().len() {
-            let (client, view, bytes) = (self.client.clone(), view.clone(), bytes.clone());
+            let (client, view, bytes) = (self.clone(), view.clone(), bytes.clone());
             running.spawn(async move { (member, client.batch_confirmation(&view, member, bytes).await) });
         }
         let failures = Failures::default();
@@ -243,9 +249,7 @@ impl Batch<'_> {
             failures: failures.named(view),
         })
     }
-}
 
-impl FloeClient {
     /// A member's signature over a list, asked for again where that may help.
     async fn batch_confirmation(
         &self,
@@ -276,7 +280,7 @@ impl FloeClient {
 }
 
 /// Which members hold which blobs of a group.
-struct Held {
+pub(super) struct Held {
     view: Arc<View>,
     /// Members, for each blob.
     holders: Vec<BTreeSet<usize>>,
@@ -287,11 +291,11 @@ struct Held {
 }
 
 impl Held {
-    fn new(view: Arc<View>, blobs: usize) -> Self {
+    pub(super) fn new(view: Arc<View>, blobs: usize) -> Self {
         Self { view, holders: vec![BTreeSet::new(); blobs], weights: vec![0; blobs], lost: vec![0; blobs] }
     }
 
-    fn holds(&mut self, blob: usize, member: usize) {
+    pub(super) fn holds(&mut self, blob: usize, member: usize) {
         if self.holders[blob].insert(member) {
             self.weights[blob] += self.view.weight(member);
         }
@@ -331,7 +335,7 @@ impl Held {
     }
 
     /// Blobs that one quorum holds together, those that most members hold first.
-    fn largest_common(&self) -> BTreeSet<usize> {
+    pub(super) fn largest_common(&self) -> BTreeSet<usize> {
         let mut order: Vec<usize> = (0..self.holders.len()).collect();
         order.sort_by_key(|&blob| std::cmp::Reverse(self.weights[blob]));
         let mut common: BTreeSet<usize> = (0..self.view.committee.members().len()).collect();

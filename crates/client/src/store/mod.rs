@@ -8,6 +8,7 @@ mod registrations;
 mod slivers;
 mod spool;
 mod tails;
+mod together;
 mod upload;
 
 use std::{io, path::Path, sync::Arc, time::Duration};
@@ -24,6 +25,7 @@ use tokio::{sync::watch, time::Instant};
 pub use many::BlobInput;
 pub(crate) use registrations::OpenRegistrations;
 pub(crate) use tails::Tails;
+pub(crate) use together::Together;
 
 use crate::{
     FloeClient,
@@ -88,6 +90,7 @@ impl FloeClient {
 
     async fn store_input(&self, input: Input, options: StoreOptions) -> Result<BlobStoreResult, ClientError> {
         let progress = watched(&options.progress);
+        let _under_way = self.inner.together.enter();
         let view = self.inner.views.fresh().await?;
         check_epochs(&view, &options)?;
         check_size(view.params(), input.length())?;
@@ -116,6 +119,10 @@ impl FloeClient {
         let upload = Uploading { client: self, slivers, deletable: options.deletable, progress: progress.clone() };
         let (registration, round) = match found {
             Some(registration) => (registration, None),
+            None if self.inner.together.is_crowded() && encoded_length(&metadata) <= EARLY_ENCODED_BYTES_MAX => {
+                let stored = self.store_together(view, &upload, options).await?;
+                return Ok(BlobStoreResult::NewlyCreated(stored));
+            }
             None => self.register(view, &metadata, options, &upload).await?,
         };
         self.certified(registration, round, &upload, options).await.map(BlobStoreResult::NewlyCreated)
@@ -124,13 +131,23 @@ impl FloeClient {
     /// Uploads what is registered, unless the first round has, and certifies it.
     async fn certified(
         &self,
-        mut registration: Registration,
+        registration: Registration,
         round: Option<Round>,
         upload: &Uploading<'_>,
         options: &StoreOptions,
     ) -> Result<NewlyCreated, ClientError> {
-        let metadata = upload.slivers.metadata();
         let certified_epoch = self.certify_rounds(&registration, upload, round).await?;
+        self.finished(registration, certified_epoch, upload.slivers.metadata(), options).await
+    }
+
+    /// What follows once a blob is certified.
+    async fn finished(
+        &self,
+        mut registration: Registration,
+        certified_epoch: Epoch,
+        metadata: &VerifiedMetadata,
+        options: &StoreOptions,
+    ) -> Result<NewlyCreated, ClientError> {
         registration.object.certified_epoch = Some(certified_epoch);
         self.inner.registrations.forget(metadata.blob_id(), options);
         if registration.epochs_lacking > 0 {

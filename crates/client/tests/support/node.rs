@@ -159,6 +159,7 @@ impl Node {
         Router::new()
             .route("/v1/blobs/{id}/upload", put(upload))
             .route("/v1/blobs/{id}/metadata", get(metadata))
+            .route("/v1/blobs/{id}/slivers", get(several_slivers))
             .route("/v1/blobs/{id}/slivers/{pair}/{axis}", get(sliver))
             .route("/v1/blobs/{id}/recoverySymbols", get(recovery_symbols))
             .route("/v1/blobs/{id}/decodingSymbols", get(decoding_symbols))
@@ -377,27 +378,41 @@ async fn metadata(State(node): State<Arc<Node>>, Path(id): Path<String>) -> Resp
 }
 
 async fn sliver(State(node): State<Arc<Node>>, Path((id, pair, axis)): Path<(String, u16, String)>) -> Response {
+    slivers(&node, &parse(&id), &[pair], axis.parse().unwrap()).await
+}
+
+async fn several_slivers(
+    State(node): State<Arc<Node>>,
+    Path(id): Path<String>,
+    Query(query): Query<Vec<(String, String)>>,
+) -> Response {
+    let values =
+        |name: &str| query.iter().filter(move |(key, _)| key == name).map(|(_, value)| value).collect::<Vec<_>>();
+    let pairs: Vec<u16> = values("pair").iter().map(|pair| pair.parse().unwrap()).collect();
+    slivers(&node, &parse(&id), &pairs, values("type")[0].parse().unwrap()).await
+}
+
+async fn slivers(node: &Node, id: &BlobId, pairs: &[u16], axis: Axis) -> Response {
     node.sliver_requests.fetch_add(1, Ordering::SeqCst);
     if let Err(response) = node.general().await {
         return response;
     }
-    let id = parse(&id);
-    let axis: Axis = axis.parse().unwrap();
     let blobs = node.blobs.lock().unwrap().clone();
-    let Some(bytes) = blobs.get(&id).and_then(|held| held.slivers.get(&(pair, axis))).cloned() else {
+    let held = |pair: &u16| blobs.get(id)?.slivers.get(&(*pair, axis)).cloned();
+    let Some(found) = pairs.iter().map(held).collect::<Option<Vec<_>>>() else {
         return refuse(ErrorReason::SliverNotFound);
     };
-    if node.chain.registrations_of(&id).is_empty() {
+    if node.chain.registrations_of(id).is_empty() {
         return refuse(ErrorReason::SliverNotFound);
     }
     if node.behaviour() == Behaviour::NoPrimaries && axis == Axis::Primary {
         return refuse(ErrorReason::SliverNotFound);
     }
     let other = || {
-        let other = blobs.iter().find(|(other, _)| **other != id)?;
+        let other = blobs.iter().find(|(other, _)| *other != id)?;
         other.1.slivers.iter().find(|((_, of), _)| *of == axis).map(|(_, sliver)| sliver.to_vec())
     };
-    misbehave(node.behaviour(), bytes, other)
+    misbehave(node.behaviour(), Bytes::from(found.concat()), other)
 }
 
 /// Makes of an answer what a node with this behaviour gives.

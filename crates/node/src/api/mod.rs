@@ -40,6 +40,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
     let blob = Router::new()
         .route("/metadata", get(metadata::get).put(metadata::put))
         .route("/metadata/status", get(metadata::status))
+        .route("/slivers", get(slivers::get_many))
         .route("/slivers/{pair}/{axis}", get(slivers::get).put(slivers::put))
         .route("/slivers/{pair}/{axis}/status", get(slivers::status))
         .route("/confirmation/permanent", get(confirmation::permanent))

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use floe_protocol::api::query::PendingQuery;
 use floe_protocol::api::{ErrorReason, StoredStatus};
 use floe_protocol::limits;
@@ -13,10 +13,14 @@ use super::error::ApiError;
 use super::metadata::not_buffered;
 use super::{Answer, Shared, axis, blob_id, octets, pair_index, success};
 use crate::body::{BodyLimits, read_whole};
+use crate::gates::ByteBudget;
 use crate::ledger::Standing;
 use crate::node::Node;
 use crate::shelf::{Place, Put};
 use crate::view::CommitteeView;
+
+/// Bytes of an answer with several slivers (docs/wire-format.md).
+const SEVERAL_BYTES_MAX: u64 = 256 << 10;
 
 type SliverPath = Path<(String, String, String)>;
 
@@ -67,6 +71,63 @@ pub(super) async fn get(State(node): Shared, path: SliverPath) -> Answer {
         })
         .await?;
     Ok(octets(bytes, permit))
+}
+
+/// The slivers of several pairs in one answer, one behind the other in the order of the query, each as [`get`] gives it. For
+/// small blobs: a request costs more than a short sliver.
+pub(super) async fn get_many(
+    State(node): Shared,
+    Path(blob): Path<String>,
+    Query(query): Query<Vec<(String, String)>>,
+) -> Answer {
+    let blob = blob_id(&blob)?;
+    let view = node.view()?;
+    let wanted = parse_many(blob, &query)?;
+    wanted.iter().try_for_each(|wanted| wanted.check_range(view.params()))?;
+    let _slot = node.gates.reads.enter().await?;
+    let mut permit = node.gates.response_bytes.reserve(SEVERAL_BYTES_MAX).await?;
+    let bytes = node.blocking(move |node| several(node, &view, &wanted)).await?;
+    ByteBudget::keep(&mut permit, bytes.len() as u64);
+    Ok(octets(bytes, permit))
+}
+
+fn parse_many(blob: BlobId, query: &[(String, String)]) -> Result<Vec<Wanted>, ApiError> {
+    let (mut kind, mut pairs) = (None, Vec::new());
+    for (name, value) in query {
+        match name.as_str() {
+            "type" => kind = Some(axis(value)?),
+            "pair" => pairs.push(pair_index(value)?),
+            _ => {}
+        }
+    }
+    let axis = kind.ok_or_else(|| ApiError::text("query parameter type is missing"))?;
+    if pairs.is_empty() {
+        return Err(ApiError::text("name at least one pair"));
+    }
+    Ok(pairs.into_iter().map(|pair| Wanted { blob, pair, axis }).collect())
+}
+
+/// All of them are of one blob and one axis, and there is one at least. Blocking.
+fn several(node: &Node, view: &CommitteeView, wanted: &[Wanted]) -> Result<Bytes, ApiError> {
+    let Some(Wanted { blob, axis, .. }) = wanted.first() else { return Ok(Bytes::new()) };
+    let Standing::Registered { size, .. } = node.ledger.standing(blob)? else {
+        return Err(ApiError::sliver_not_found());
+    };
+    if let Some(foreign) = wanted.iter().find(|wanted| !view.serves(wanted.pair, blob)) {
+        return Err(ApiError::not_assigned(foreign.pair, blob, view.params()));
+    }
+    let most = sliver_bytes(view.params(), *axis, size).saturating_mul(wanted.len() as u64);
+    if most > SEVERAL_BYTES_MAX {
+        let limit = SEVERAL_BYTES_MAX;
+        let message = format!("{} slivers have {most} bytes; one answer has up to {limit}", wanted.len());
+        return Err(ApiError::new(ErrorReason::InvalidFilter, message));
+    }
+    let mut answer = BytesMut::new();
+    for Wanted { pair, .. } in wanted {
+        let bytes = node.shelf.sliver_bytes(blob, *pair, *axis)?.ok_or_else(ApiError::sliver_not_found)?;
+        answer.extend_from_slice(&bytes);
+    }
+    Ok(answer.freeze())
 }
 
 /// Bytes of a serialized sliver of a blob of this size, rounded up by less than a KiB.

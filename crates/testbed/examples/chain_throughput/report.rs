@@ -82,12 +82,9 @@ pub(crate) fn svg(rows: &[Row]) -> String {
         let (at, under) = (x(row.writers), HEIGHT - BOTTOM + 18.0);
         let _ = writeln!(out, "<text x=\"{at:.1}\" y=\"{under}\" text-anchor=\"middle\">{}</text>", row.writers);
     }
-    let series: [(&str, &str, fn(&Row) -> f64); 3] = [
-        ("median", "#1f77b4", |row| row.median),
-        ("95th percentile", "#ff7f0e", |row| row.p95),
-        ("99th percentile", "#d62728", |row| row.p99),
-    ];
-    for (index, (name, colour, value)) in series.into_iter().enumerate() {
+    let series = [("median", "#1f77b4"), ("95th percentile", "#ff7f0e"), ("99th percentile", "#d62728")];
+    for (index, (name, colour)) in series.into_iter().enumerate() {
+        let value = |row: &Row| [row.median, row.p95, row.p99][index];
         let points: Vec<_> = rows.iter().map(|row| format!("{:.1},{:.1}", x(row.writers), y(value(row)))).collect();
         let line = points.join(" ");
         let _ = writeln!(out, "<polyline points=\"{line}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>");

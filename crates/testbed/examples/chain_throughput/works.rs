@@ -182,8 +182,8 @@ pub(crate) async fn write(
 ) -> (Vec<Duration>, Duration) {
     let (begin, blobs) = (Instant::now(), Arc::new(Mutex::new(blobs)));
     let mut tasks = JoinSet::new();
-    for writer in network.writers.iter().take(writers).cloned() {
-        let (network, blobs) = (network.clone(), blobs.clone());
+    for writer in network.writers.iter().take(writers) {
+        let (network, writer, blobs) = (network.clone(), writer.clone(), blobs.clone());
         tasks.spawn(async move {
             let mut times = Vec::new();
             while begin.elapsed() < time {

@@ -22,8 +22,6 @@ const METADATA_BYTES_PER_PAIR: usize = 66;
 const METADATA_OVERHEAD_BYTES_MAX: usize = 64;
 /// Bytes of a serialized sliver beside its data, at most.
 pub(crate) const SLIVER_FRAMING_BYTES_MAX: usize = 16;
-/// What a node gives of slivers in one answer, at most (docs/wire-format.md).
-pub(crate) const SEVERAL_BYTES_MAX: usize = 256 << 10;
 /// Longest JSON answer that is read.
 const JSON_BYTES_MAX: usize = 64 << 10;
 

@@ -3,13 +3,15 @@
 
 mod support;
 
+use std::sync::atomic::Ordering;
+
 use floe_chain::{ChainError, ControlPlane};
 use floe_client::{BlobInput, ClientError, FloeClient, ReadOptions, StoreOptions};
 use floe_protocol::{
     Epoch,
     api::{BlobStoreResult, CertifiedBy, NewlyCreated, ResourceOperation},
 };
-use support::{TestNetwork, bytes};
+use support::{Behaviour, TestNetwork, bytes};
 
 const POOL: u64 = 7;
 /// The network is in epoch 5.
@@ -67,6 +69,22 @@ async fn many_go_into_a_pool_until_it_is_full() {
         }
     }
     assert_eq!(stored, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stores_at_once_in_a_pool_are_certified_one_by_one() {
+    let network = TestNetwork::ten().await;
+    network.chain.create_pool(POOL, END, 100 << 20);
+    network.behave(0..10, Behaviour::Slow(std::time::Duration::from_millis(50)));
+    let client = network.client();
+    let stores = (0..8).map(|seed| client.store(bytes(5000, seed), StoreOptions::in_pool(POOL)));
+    for stored in futures::future::join_all(stores).await {
+        let BlobStoreResult::NewlyCreated(new) = stored.unwrap() else { panic!("all are new") };
+        assert_eq!(new.blob_object.certified_epoch, Some(Epoch(5)));
+    }
+    assert_eq!(network.chain.certificates(), 8);
+    let lists = network.nodes.iter().map(|node| node.batches.load(Ordering::SeqCst)).sum::<u32>();
+    assert_eq!(lists, 0, "no list is signed that the chain would refuse");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -147,6 +147,9 @@ pub(crate) fn with_helpers<T>(
 ) -> Result<T, DevChainError> {
     let progress = Progress::default();
     let costly_txs = txs.iter().skip(LEAD).filter(|tx| kinds.has(tx)).count();
+    if costly_txs == 0 {
+        return run(&progress);
+    }
     let others = std::thread::available_parallelism().map_or(0, |cores| cores.get() - 1);
     std::thread::scope(|scope| {
         for _ in 0..others.min(AHEAD_THREADS_MAX).min(costly_txs) {

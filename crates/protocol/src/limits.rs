@@ -18,6 +18,8 @@ pub const SYNC_REQUEST_BYTES: usize = 1 + 55 + 96;
 pub const REGISTRATION_WAIT_MILLIS_MAX: u64 = 5_000;
 /// Most slivers that one shard sync request may ask for.
 pub const SYNC_SLIVERS_MAX: u64 = 100_000;
+/// One answer with several slivers; longer ones are asked for one by one.
+pub const SEVERAL_SLIVERS_BYTES_MAX: usize = 256 * 1024;
 /// Most blobs that one batch confirmation may cover.
 pub const BATCH_BLOBS_MAX: usize = 1024;
 /// Bytes that may be handed to an upload reader before its frames are taken out.

@@ -4,11 +4,7 @@ use alloy::primitives::U256;
 use floe_protocol::Epoch;
 
 use super::{EvmChain, Inner, convert};
-use crate::{
-    ChainError, EpochPhase, SubsidiesPaid, SubsidyPot, TxHash,
-    bindings::{FloeToken, Subsidies},
-    send::Call,
-};
+use crate::{ChainError, EpochPhase, SubsidiesPaid, SubsidyPot, TxHash, bindings::Subsidies, send::Call};
 
 impl EvmChain {
     /// What there is to pay out, and by which rates.
@@ -37,15 +33,8 @@ impl EvmChain {
     /// # Errors
     /// [`ChainError::InsufficientFunds`].
     pub async fn fund_subsidies(&self, amount: u128) -> Result<TxHash, ChainError> {
-        let inner = &self.inner;
-        let (token, pot) = (inner.config.contracts.payment_token, inner.config.contracts.subsidies);
-        let amount = U256::from(amount);
-        let owner = inner.sender()?.address().evm();
-        let question = FloeToken::allowanceCall { owner, spender: pot.evm() };
-        if inner.rpc.call("allowance", token, &question).await? < amount {
-            let approve = FloeToken::approveCall { spender: pot.evm(), value: amount };
-            inner.send(&Call::contract(token, &approve)).await?;
-        }
+        let (inner, pot, amount) = (&self.inner, self.inner.config.contracts.subsidies, U256::from(amount));
+        inner.allow(pot, amount, amount).await?;
         inner.send(&Call::contract(pot, &Subsidies::fundCall { amount })).await.map(|mined| mined.tx)
     }
 }

@@ -9,7 +9,7 @@ use futures::{StreamExt as _, stream};
 
 use super::{Inner, convert};
 use crate::{
-    ChainError, EventKind, Extended, RegisterBlob, Registered, STORAGE_UNIT_BYTES, TxHash,
+    Address, ChainError, EventKind, Extended, RegisterBlob, Registered, STORAGE_UNIT_BYTES, TxHash,
     bindings::{Blobs, FloeToken, Pools},
     follow,
     send::{Call, Mined, TOKEN},
@@ -173,14 +173,18 @@ impl Inner {
         if self.allowance.ample.load(Ordering::Acquire) {
             return Ok(());
         }
-        let sender = self.sender()?;
-        let (token, storage) = (self.config.contracts.payment_token, self.config.contracts.storage);
-        let question = FloeToken::allowanceCall { owner: sender.address().evm(), spender: storage.evm() };
-        if self.rpc.call("allowance", token, &question).await? < AMPLE {
-            let approve = FloeToken::approveCall { spender: storage.evm(), value: U256::MAX };
-            self.send(&Call::contract(token, &approve)).await?;
-        }
+        self.allow(self.config.contracts.storage, AMPLE, U256::MAX).await?;
         self.allowance.ample.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Lets `spender` take `value` of the wallet's money, unless it may take `least` already.
+    pub(super) async fn allow(&self, spender: Address, least: U256, value: U256) -> Result<(), ChainError> {
+        let (owner, token) = (self.sender()?.address().evm(), self.config.contracts.payment_token);
+        let question = FloeToken::allowanceCall { owner, spender: spender.evm() };
+        if self.rpc.call("allowance", token, &question).await? < least {
+            self.send(&Call::contract(token, &FloeToken::approveCall { spender: spender.evm(), value })).await?;
+        }
         Ok(())
     }
 

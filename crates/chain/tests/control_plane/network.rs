@@ -30,6 +30,16 @@ pub(super) const OPTIONS: DeployOptions = DeployOptions {
     burn_basis_points: 0,
 };
 
+pub(super) const MIB: u64 = 1 << 20;
+
+/// The name of what a contract refused with.
+pub(super) fn refusal(error: ChainError) -> String {
+    match error {
+        ChainError::Reverted { name, .. } => name,
+        other => panic!("{other}"),
+    }
+}
+
 pub(super) struct Network {
     pub(super) chain: TestChain,
     pub(super) contracts: ContractAddresses,

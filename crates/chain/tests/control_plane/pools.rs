@@ -7,7 +7,7 @@ use alloy::signers::local::PrivateKeySigner;
 use floe_chain::{ChainError, ControlPlane as _, EventCursor, EventKind, Pool, RegisterBlob};
 use floe_protocol::{Epoch, ObjectId};
 
-use super::network::{Network, all_events, new_blob, wallet};
+use super::network::{MIB, Network, all_events, new_blob, refusal, wallet};
 use crate::support::{CHAIN_ID, FUNDED_KEY, chains};
 
 alloy::sol!(
@@ -111,15 +111,6 @@ async fn what_happens_in_pools_is_told_and_answered() {
         assert_eq!(control.certified_event(&blob.blob_id).await.unwrap().unwrap().tx, certified);
         let alone = control.extend_blob(object(1), 1).await;
         assert!(matches!(alone, Err(ChainError::InvalidArgument { .. })), "{alone:?}");
-    }
-}
-
-const MIB: u64 = 1 << 20;
-
-fn refusal(error: ChainError) -> String {
-    match error {
-        ChainError::Reverted { name, .. } => name,
-        other => panic!("{other}"),
     }
 }
 

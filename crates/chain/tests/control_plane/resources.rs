@@ -1,19 +1,10 @@
 //! Storage resources: bought, cut, joined, passed on, used.
 
-use floe_chain::{ChainError, ControlPlane as _, StorageResource};
+use floe_chain::{ControlPlane as _, StorageResource};
 use floe_protocol::{Epoch, ObjectId};
 
-use super::network::{Network, new_blob, wallet};
+use super::network::{MIB, Network, new_blob, refusal, wallet};
 use crate::support::chains;
-
-const MIB: u64 = 1 << 20;
-
-fn refusal(error: ChainError) -> String {
-    match error {
-        ChainError::Reverted { name, .. } => name,
-        other => panic!("{other}"),
-    }
-}
 
 #[tokio::test]
 async fn resources_are_bought_cut_joined_passed_on_and_given_up() {

@@ -7,13 +7,14 @@ use std::{
     time::Duration,
 };
 
+use floe_protocol::limits::SEVERAL_SLIVERS_BYTES_MAX;
 use floe_redstuff::{Axis, PairIndex, VerifiedSliver, verify_slivers};
 use tokio::{task::JoinSet, time::Instant};
 
 use super::fetch::Gather;
 use crate::{
     compute::{compute_unless, is_brief},
-    node::{SEVERAL_BYTES_MAX, SLIVER_FRAMING_BYTES_MAX},
+    node::SLIVER_FRAMING_BYTES_MAX,
     scores::Standing,
 };
 
@@ -25,7 +26,7 @@ impl Gather {
         let longest = asks.values().map(Vec::len).max().unwrap_or(0);
         let row_bytes = self.metadata.sliver_bytes(axis).saturating_add(SLIVER_FRAMING_BYTES_MAX);
         // For a single sliver there is nothing to be gained.
-        if longest < 2 || row_bytes.saturating_mul(longest) > SEVERAL_BYTES_MAX {
+        if longest < 2 || row_bytes.saturating_mul(longest) > SEVERAL_SLIVERS_BYTES_MAX {
             return Vec::new();
         }
         let mut waiting: BTreeSet<usize> = asks.keys().copied().collect();

@@ -119,7 +119,11 @@ impl FloeClient {
         let upload = Uploading { client: self, slivers, deletable: options.deletable, progress: progress.clone() };
         let (registration, round) = match found {
             Some(registration) => (registration, None),
-            None if self.inner.together.is_crowded() && encoded_length(&metadata) <= EARLY_ENCODED_BYTES_MAX => {
+            // What is in pools cannot be certified together.
+            None if options.pool.is_none()
+                && self.inner.together.is_crowded()
+                && encoded_length(&metadata) <= EARLY_ENCODED_BYTES_MAX =>
+            {
                 let stored = self.store_together(view, &upload, options).await?;
                 return Ok(BlobStoreResult::NewlyCreated(stored));
             }

@@ -330,6 +330,10 @@ impl ControlPlane for MemoryChain {
         let mut state = self.up()?;
         let stated = state.verified::<BatchConfirmation>(certificate)?;
         let positions = objects.iter().map(|object| state.position(*object)).collect::<Result<Vec<_>, _>>()?;
+        if positions.iter().any(|index| state.objects[*index].pool().is_some()) {
+            // The contract `Blobs` does not know them, and `Pools` has no batches.
+            return Err(reverted("UnknownObject"));
+        }
         let entry = |index: &usize| (state.objects[*index].blob_id, state.objects[*index].persistence());
         let list = BatchList(positions.iter().map(entry).collect());
         if list.confirmation(state.committee.epoch(), self.batch_domain()) != stated {

@@ -19,8 +19,7 @@ use crate::node::Node;
 use crate::shelf::{Place, Put};
 use crate::view::CommitteeView;
 
-/// Bytes of an answer with several slivers (docs/wire-format.md).
-const SEVERAL_BYTES_MAX: u64 = 256 << 10;
+const SEVERAL_BYTES_MAX: u64 = limits::SEVERAL_SLIVERS_BYTES_MAX as u64;
 
 type SliverPath = Path<(String, String, String)>;
 

@@ -54,8 +54,11 @@ async fn a_list_is_signed_as_a_whole_or_not_at_all() {
     let permanent = ask(&node, &with((second, Persistence::Permanent))).await;
     assert_eq!(permanent.reason(), Some(ErrorReason::NotRegistered));
     net.chain.invalidate(&first);
-    eventually("the blob is invalid", || async { ask(&node, &list).await.reason() == Some(ErrorReason::InvalidBlob) })
-        .await;
+    eventually("the blob is invalid", || async {
+        let answer = ask(&node, &list).await;
+        answer.status == 400 && answer.reason() == Some(ErrorReason::InvalidBlob)
+    })
+    .await;
 
     for (body, status) in [(Vec::new(), 400), (vec![1; 63], 400), (vec![1; 64 * 1025], 413)] {
         let answer = web::post(node.address, "/v1/confirmations", body).await;

@@ -145,6 +145,8 @@ async fn a_confirmation_names_the_current_epoch() {
     let blob = stored(&net, &node, b"epochs", 9).await;
     net.chain.new_epoch(2);
     eventually("epoch 2", || async { web::get(node.address, "/v1/health").await.data()["epoch"] == 2 }).await;
+    // Nothing is signed until the node is done with the change.
+    eventually("it signs again", || async { confirm(&node, &blob, "").await.status == 200 }).await;
     let answer = confirm(&node, &blob, "").await.data();
     let signed: floe_protocol::api::Confirmation = serde_json::from_value(answer).unwrap();
     assert_eq!(signed.into_signed().decode().unwrap().epoch, Epoch(2));

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+
 /// @title BLS signatures over BLS12-381, public keys in G1 and signatures in G2
-/// @notice Built on the precompiles of EIP-2537 (live since Prague) and on SHA-256 and MODEXP. Same scheme as the
-///         storage nodes': XMD:SHA-256, SSWU, random oracle, the "basic" (NUL) tag, no augmentation. All signers of an
-///         aggregate sign the same message, so keys must have proven possession before they are added up.
+/// @notice Built on the precompiles of EIP-2537 (live since Prague) and on SHA-256. Same scheme as the storage nodes':
+///         XMD:SHA-256, SSWU, random oracle, the "basic" (NUL) tag, no augmentation. All signers of an aggregate sign the
+///         same message, so keys must have proven possession before they are added up.
 /// @dev Points are in the encoding of the precompiles. A field element is 64 big-endian bytes, the first 16 zero.
 ///      G1: x, y (4 words). G2: x.c0, x.c1, y.c0, y.c1 (8 words; the compressed form has c1 first). Infinity: zeros.
 library BLS12381 {
@@ -13,7 +16,6 @@ library BLS12381 {
     /// @param precompile its address
     error PrecompileFailed(uint256 precompile);
 
-    uint256 private constant MODEXP = 0x05;
     uint256 private constant G1ADD = 0x0b;
     uint256 private constant G2ADD = 0x0d;
     uint256 private constant PAIRING_CHECK = 0x0f;
@@ -124,8 +126,8 @@ library BLS12381 {
             output := hashed
             scratch := mload(0x40)
         }
-        for (uint256 i = 0; i < 4; ++i) {
-            _reduce(u + 0x40 * i);
+        for (uint256 location = u; location < u + 0x100; location += 0x40) {
+            reduce(location);
         }
         // Two elements of Fp2, each mapped to a point (the precompile clears the cofactor); their sum is the hash.
         _call(MAP_FP2_TO_G2, u, 0x80, scratch, 0x100);
@@ -143,21 +145,34 @@ library BLS12381 {
         }
     }
 
-    /// @dev Reduces the 64-byte integer at `location` modulo p, in place, as x^1 mod p.
-    function _reduce(uint256 location) private view {
-        uint256 input;
+    /// @notice Reduces a 512-bit integer modulo p, in place. Costs the same by all rules of gas, as MODEXP does not.
+    /// @dev p lies between `P_HIGH` and `P_HIGH + 1`, times 2^256. So the quotient of the upper word by `P_HIGH + 1` is
+    ///      not above that of the integer by p, and falls short of it by less than 2 + high / P_HIGH^2: what is left is
+    ///      below 99 p the first time and below 2 p the second.
+    /// @param location of its 64 bytes in memory
+    function reduce(uint256 location) internal pure {
+        uint256 high;
+        uint256 low;
         assembly ("memory-safe") {
-            // length of base, exponent, modulus | base (64) | exponent (1) | modulus (64)
-            input := mload(0x40)
-            mstore(input, 64)
-            mstore(add(input, 0x20), 1)
-            mstore(add(input, 0x40), 64)
-            mcopy(add(input, 0x60), location, 64)
-            mstore8(add(input, 0xa0), 1)
-            mstore(add(input, 0xa1), P_HIGH)
-            mstore(add(input, 0xc1), P_LOW)
+            high := mload(location)
+            low := mload(add(location, 0x20))
         }
-        _call(MODEXP, input, 0xe1, location, 64);
+        unchecked {
+            for (uint256 i = 0; i < 2; ++i) {
+                uint256 quotient = high / (P_HIGH + 1);
+                (uint256 carry, uint256 product) = Math.mul512(quotient, P_LOW);
+                high -= quotient * P_HIGH + carry + SafeCast.toUint(product > low);
+                low -= product;
+            }
+            if (high > P_HIGH || (high == P_HIGH && low >= P_LOW)) {
+                high -= P_HIGH + SafeCast.toUint(P_LOW > low);
+                low -= P_LOW;
+            }
+        }
+        assembly ("memory-safe") {
+            mstore(location, high)
+            mstore(add(location, 0x20), low)
+        }
     }
 
     /// @dev Calls a precompile on memory. The size of the answer is checked, since a call to an address without

@@ -13,6 +13,18 @@ contract Primitives {
         return BLS12381.hashToG2(message);
     }
 
+    /// @notice `BLS12381.reduce`.
+    /// @param integer its two words, the upper first
+    /// @return those of the remainder
+    function reduce(uint256[2] memory integer) external pure returns (uint256[2] memory) {
+        uint256 location;
+        assembly ("memory-safe") {
+            location := integer
+        }
+        BLS12381.reduce(location);
+        return integer;
+    }
+
     /// @notice `BLS12381.compress`.
     /// @param point a point of G1
     /// @return its 48-byte form

@@ -1,6 +1,6 @@
 //! The libraries against independent implementations: `blst` and `blake2b_simd`.
 
-use alloy::primitives::{B256, Bytes};
+use alloy::primitives::{B256, Bytes, U256, U512};
 use blst::min_pk::{AggregatePublicKey, SecretKey};
 use sha2::{Digest, Sha256};
 
@@ -43,6 +43,29 @@ async fn hash_to_curve_agrees() {
             let message = data(length);
             let point = contract.hashToG2(message.clone().into()).call().await.unwrap();
             assert_eq!(point, g2(&sign(&one, &message)), "{length} bytes on {}", chain.name);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn integers_are_reduced_to_field_elements() {
+    let modulus: U512 =
+        "0x1a0111ea397fe69a4b1ba7b6434bacd764774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab"
+            .parse()
+            .unwrap();
+    let largest = U512::MAX / modulus;
+    let words = |integer: U512| [(integer >> 256_usize).wrapping_to::<U256>(), integer.wrapping_to()];
+    // Multiples of the modulus and what is next to them, up to the largest, and integers without a pattern.
+    let factors = (0..130_u32).flat_map(|bit| [U512::ONE << bit, (U512::ONE << bit) - U512::ONE, largest >> bit]);
+    let edges =
+        factors.flat_map(|factor| [U512::ZERO, U512::ONE, modulus - U512::ONE].map(|more| factor * modulus + more));
+    let random = (0..200).map(|i| U512::from_be_slice(&data(64 + i)[..64]));
+    let integers: Vec<U512> = edges.chain(random).chain([U512::MAX, U512::MAX - U512::ONE, U512::MAX << 256]).collect();
+    for chain in chains().await {
+        let contract = deploy(&chain).await;
+        for integer in &integers {
+            let reduced = contract.reduce(words(*integer)).call().await.unwrap();
+            assert_eq!(reduced, words(*integer % modulus), "{integer} on {}", chain.name);
         }
     }
 }

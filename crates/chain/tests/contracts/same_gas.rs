@@ -1,5 +1,4 @@
-//! Gas is the same on every chain, and by the rules of Prague and of Osaka but for the hash to the curve in each
-//! certificate: what is measured here holds there.
+//! Gas is the same on every chain, by the rules of Prague and by those of Osaka: what is measured here holds there.
 
 use alloy::primitives::U256;
 use floe_devchain::Hardfork;
@@ -48,21 +47,12 @@ async fn costs(chain: &TestChain) -> Vec<(&'static str, u64)> {
     costs
 }
 
-/// What hashing a message to the curve costs more since Osaka, where four reductions by MODEXP cost 500 gas each and not
-/// 200 (EIP-7883).
-const HASH_TO_CURVE_MORE: u64 = 4 * 300;
-
 #[tokio::test(flavor = "multi_thread")]
 async fn every_chain_charges_the_same_gas_by_both_sets_of_rules() {
     let mut known: Option<Vec<(&str, u64)>> = None;
-    for (hardfork, more) in [(Hardfork::Prague, 0), (Hardfork::Osaka, HASH_TO_CURVE_MORE)] {
+    for hardfork in [Hardfork::Prague, Hardfork::Osaka] {
         for chain in chains_of(hardfork).await {
-            let mut costs = costs(&chain).await;
-            for (what, gas) in &mut costs {
-                if what.starts_with("certify") {
-                    *gas -= more;
-                }
-            }
+            let costs = costs(&chain).await;
             let expected = known.get_or_insert_with(|| costs.clone());
             assert_eq!(costs, *expected, "{} at {hardfork}", chain.name);
         }

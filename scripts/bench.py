@@ -6,11 +6,11 @@
     scripts/bench.py --writers 32 --size 16KiB [--seconds 10]
     scripts/bench.py --shards 1000 --sizes 8GiB --range 1MiB --work /a/disk/with/room
 
-Prints a Markdown table: the median of the runs, MB/s (10^6 bytes), and peak resident memory of the command and of the
-largest node while blobs of that size were used. Each run stores new random bytes. "encode" is `floe blob-id`, which
-computes all sliver hashes. "store" and "read" go through the command line; "put" and "get" are curl and the gateway, and
-their memory is that of the process of gateway and chain. Files and blobs are made, sent and compared in pieces; on disk
-a run needs 9 times its size, and 4.5 times more with the gateway.
+Prints a Markdown table: the median of the runs, MB/s (10^6 bytes), peak resident memory of the command and of the largest
+node while blobs of that size were used, and processor time of the command and of all nodes, the least and the most. Each
+run stores new random bytes. "encode" is `floe blob-id`, which computes all sliver hashes. "store" and "read" go through the
+command line; "put" and "get" are curl and the gateway, and their memory is that of the process of gateway and chain. Files
+and blobs are made, sent and compared in pieces; on disk a run needs 9 times its size, and 4.5 times more with the gateway.
 
 With --writers: small blobs by clients that already run, each with one connection to the gateway that it keeps. First one
 client alone, then all at once; the last columns are processor time for each operation, of the chain and the gateway
@@ -34,7 +34,7 @@ def size_of(text):
 
 
 def timed(command, env):
-    """Runs a command; gives its seconds, its peak memory in MiB, and its standard output."""
+    """Runs a command; gives its seconds, its peak memory in MiB, its standard output, and its seconds of processor time."""
     with tempfile.TemporaryFile() as out:
         began = time.monotonic()
         process = subprocess.Popen(command, stdout=out, env=env)
@@ -43,7 +43,7 @@ def timed(command, env):
         if status != 0:
             sys.exit(f"{command} failed")
         out.seek(0)
-        return seconds, usage.ru_maxrss / 1024, out.read()
+        return seconds, usage.ru_maxrss / 1024, out.read(), usage.ru_utime + usage.ru_stime
 
 
 def peak(pid):
@@ -85,48 +85,49 @@ def blob_id(result):
     return new["blobObject"]["blobId"] if new else result["alreadyCertified"]["blobId"]
 
 
-def row(what, size, samples, memory, info):
+def row(what, size, samples, processor, memory, info):
     median = statistics.median(samples)
     rate = size / median / 1e6
-    print(f"| {what} | {median * 1000:.0f} ms | {min(samples) * 1000:.0f}-{max(samples) * 1000:.0f} | {rate:.1f} | {memory:.0f} | {node_peak(info):.0f} |", flush=True)
+    own, nodes = (f"{min(each):.1f}-{max(each):.1f}" for each in zip(*processor))
+    print(f"| {what} | {median * 1000:.0f} ms | {min(samples) * 1000:.0f}-{max(samples) * 1000:.0f} | {rate:.1f} | {memory:.0f} | {node_peak(info):.0f} | {own} | {nodes} |", flush=True)
 
 
 def measure(floe, info, env, work, name, runs, gateway_too):
     size = size_of(name)
     samples = {kind: [] for kind in ("encode", "store", "read", "put", "get")}
-    memory = {kind: 0 for kind in samples}
+    memory, processor = {kind: 0 for kind in samples}, {kind: [] for kind in samples}
     path, back = work / "blob", work / "back"
     check_room(work, size, runs, gateway_too)
     for pid in [info["pid"], *(node["pid"] for node in info["nodes"])]:
         reset_peak(pid)
+    nodes = [node["pid"] for node in info["nodes"]]
+
+    def run(kind, command):
+        before = processor_seconds(nodes)
+        seconds, mib, out, used = timed(command, env)
+        samples[kind].append(seconds)
+        processor[kind].append((used, processor_seconds(nodes) - before))
+        memory[kind] = max(memory[kind], mib)
+        return out
+
     for _ in range(runs):
         random_file(path, size)
-        for kind, command in (
-            ("encode", [floe, "blob-id", path, "--n-shards", str(info["nShards"]), "--json"]),
-            ("store", [floe, "store", path, "--epochs", "2", "--json"]),
-        ):
-            seconds, mib, out = timed(command, env)
-            samples[kind].append(seconds)
-            memory[kind] = max(memory[kind], mib)
+        run("encode", [floe, "blob-id", path, "--n-shards", str(info["nShards"]), "--json"])
+        out = run("store", [floe, "store", path, "--epochs", "2", "--json"])
         identity = blob_id(json.loads(out)[0]["blobStoreResult"])
-        seconds, mib, _ = timed([floe, "read", identity, "-o", back, "--json"], env)
-        samples["read"].append(seconds)
-        memory["read"] = max(memory["read"], mib)
+        run("read", [floe, "read", identity, "-o", back, "--json"])
         check_same(path, back)
         if gateway_too:
             random_file(path, size)
             url, curl = info["gatewayUrl"] + "/v1/blobs", ["curl", "-sS", "--fail"]
-            seconds, _, answer = timed([*curl, "-T", path, url + "?epochs=2"], env)
-            samples["put"].append(seconds)
-            identity = blob_id(json.loads(answer))
-            seconds, _, _ = timed([*curl, "-o", back, url + "/" + identity], env)
-            samples["get"].append(seconds)
+            identity = blob_id(json.loads(run("put", [*curl, "-T", path, url + "?epochs=2"])))
+            run("get", [*curl, "-o", back, url + "/" + identity])
             check_same(path, back)
             for kind in ("put", "get"):
                 memory[kind] = peak(info["pid"])
     for kind, values in samples.items():
         if values:
-            row(f"{kind} {name}", size, values, memory[kind], info)
+            row(f"{kind} {name}", size, values, processor[kind], memory[kind], info)
 
 
 def processor_seconds(pids):
@@ -220,7 +221,7 @@ def read_part(floe, info, env, work, name, part):
     size, length, path, back = size_of(name), size_of(part), work / "blob", work / "back"
     check_room(work, size, 1, False)
     random_file(path, size)
-    _, _, out = timed([floe, "store", path, "--epochs", "2", "--json"], env)
+    _, _, out, _ = timed([floe, "store", path, "--epochs", "2", "--json"], env)
     identity = blob_id(json.loads(out)[0]["blobStoreResult"])
     start = size // 2 // 4096 * 4096
     with open(path, "rb") as file:
@@ -230,7 +231,7 @@ def read_part(floe, info, env, work, name, part):
 
     def read(state):
         before = {node["pid"]: bytes_read(node["pid"]) for node in info["nodes"]}
-        seconds, mib, report = timed(command, env)
+        seconds, mib, report, _ = timed(command, env)
         if back.read_bytes() != expected:
             sys.exit("the part came back changed")
         received = json.loads(report)["receivedBytes"]
@@ -283,8 +284,8 @@ def main():
                 for name in options.sizes.split(","):
                     read_part(options.floe, info, env, work, name, options.range)
                 return
-            print("| work | median | min-max ms | MB/s | peak MiB, command | peak MiB, largest node |")
-            print("|---|---|---|---|---|---|")
+            print("| work | median | min-max ms | MB/s | peak MiB, command | peak MiB, largest node | processor s, command | of nodes |")
+            print("|---|---|---|---|---|---|---|---|")
             for name in options.sizes.split(","):
                 measure(options.floe, info, env, work, name, options.runs, not options.no_gateway)
         finally:

@@ -82,9 +82,10 @@ async fn f_dead_nodes_do_not_matter() {
     network.behave([4], Behaviour::Silent);
     network.behave([9], Behaviour::Full);
     let started = Instant::now();
-    let id = network.stored(b"still stored").await;
+    let result = network.client().store(b"still stored".to_vec(), StoreOptions::epochs(3)).await.unwrap();
     assert!(started.elapsed() < Duration::from_secs(2), "waited for nodes that are not needed");
-    assert_eq!(network.client().read(&id, ReadOptions::default()).await.unwrap(), "still stored");
+    let id = result.blob_id().unwrap();
+    assert_eq!(network.client().read(id, ReadOptions::default()).await.unwrap(), "still stored");
 }
 
 #[tokio::test(flavor = "multi_thread")]

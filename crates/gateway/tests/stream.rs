@@ -65,8 +65,11 @@ impl Download {
     }
 }
 
+/// A client whose sockets hold little that it has not taken yet.
 fn http() -> Client<HttpConnector, Empty<bytes::Bytes>> {
-    Client::builder(TokioExecutor::new()).build_http()
+    let mut connector = HttpConnector::new();
+    connector.set_recv_buffer_size(Some(64 << 10));
+    Client::builder(TokioExecutor::new()).build(connector)
 }
 
 #[tokio::test(flavor = "multi_thread")]

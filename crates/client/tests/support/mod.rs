@@ -77,8 +77,11 @@ impl TestNetwork {
         self.nodes[node].behave(Behaviour::Refusing);
     }
 
+    /// Stored at every node that takes it: those that are slower than the quorum are waited for.
     pub async fn stored(&self, blob: &[u8]) -> BlobId {
-        let result = self.client().store(blob.to_vec(), StoreOptions::epochs(3)).await.unwrap();
+        let client = self.client();
+        let result = client.store(blob.to_vec(), StoreOptions::epochs(3)).await.unwrap();
+        client.drain(Duration::from_secs(10)).await;
         *result.blob_id().unwrap()
     }
 

@@ -55,12 +55,14 @@ pub fn encode(params: EncodingParams, blob: &[u8]) -> Result<EncodedBlob, Encode
     let extra = extra_columns(&matrix);
 
     let mut columns: Vec<Vec<u8>> = vec![Vec::new(); matrix.columns];
-    let mut lower_rows = vec![vec![0; matrix.columns * matrix.symbol]; matrix.shards() - matrix.rows];
+    let mut lower_rows = zeroed(matrix.shards() - matrix.rows, matrix.row_bytes());
     let hashes =
         Columns::new(&matrix, &extra).run(Some(Outputs { columns: &mut columns, lower_rows: &mut lower_rows }));
     let metadata = seal(&matrix, blob, hashes);
 
-    let mut primaries: Vec<Vec<u8>> = (0..matrix.rows).map(|row| matrix.row(row).to_vec()).collect();
+    let grain = code::grain(matrix.rows * matrix.columns, matrix.symbol);
+    let mut primaries: Vec<Vec<u8>> =
+        (0..matrix.rows).into_par_iter().with_min_len(grain).map(|row| matrix.row(row).to_vec()).collect();
     primaries.append(&mut lower_rows);
     columns.extend(extra);
     let sliver = |axis, (index, data)| {
@@ -90,6 +92,11 @@ pub fn compute_metadata(params: EncodingParams, blob: &[u8]) -> Result<VerifiedM
     Ok(seal(&matrix, blob, hashes))
 }
 
+/// Buffers whose pages nobody has touched: `vec![vec![0; _]; _]` would write to all but one of them here, on one thread.
+fn zeroed(count: usize, length: usize) -> Vec<Vec<u8>> {
+    (0..count).map(|_| vec![0; length]).collect()
+}
+
 /// Metadata from the roots of rows and columns, both in order of sliver index.
 fn seal(matrix: &Matrix<'_>, blob: &[u8], hashes: Roots) -> VerifiedMetadata {
     let pair = |(row, column): (&Digest, &Digest)| SliverPairHashes {
@@ -111,7 +118,7 @@ fn extra_columns(matrix: &Matrix<'_>) -> Vec<Vec<u8>> {
     let code = Code::of_sliver(Axis::Primary, matrix.params);
     let symbol = matrix.symbol;
     let strip_rows = code.batch(symbol, matrix.rows);
-    let mut columns = vec![vec![0; matrix.rows * symbol]; code.recovery];
+    let mut columns = zeroed(code.recovery, matrix.rows * symbol);
 
     // Each strip of rows owns a piece of every column.
     let mut strips: Vec<Vec<&mut [u8]>> = Vec::new();

@@ -123,7 +123,7 @@ pub use simd::simd_level;
 pub use sliver::{Sliver, SliverError, SliverPair, SliverView, VerifiedSliver};
 pub use stream::{
     BlobSource, DecodeOptions, DecodeRowsError, DecodeSpace, MEMORY_CEILING_BYTES, SourceError, Spool, SpoolError,
-    SpooledBlob, compute_metadata_from, decode_rows, encode_into,
+    SpooledBlob, compute_metadata_from, decode_rows, encode_into, read_whole,
 };
 pub use symbol::{
     DecodingSymbol, DecodingSymbols, EitherDecodingSymbol, GeneralRecoverySymbol, RecoverySymbol, RecoverySymbolPair,

@@ -1,9 +1,9 @@
 //! The slivers of a blob that is being stored: in memory while that fits, else in its source and a spool.
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use floe_redstuff::{EncodedBlob, EncodingParams, VerifiedMetadata, encode};
+use floe_redstuff::{EncodedBlob, EncodingParams, VerifiedMetadata, encode, read_whole};
 
 use super::{encoded_length, spool::Spooled};
 use crate::{
@@ -58,7 +58,7 @@ impl Input {
         let encoded = compute_unless(in_memory && is_brief(params, length), move || {
             let blob = match self {
                 Self::Bytes(bytes) => bytes,
-                Self::Source(source) => load(&source).map_err(|error| ClientError::of_source(&error))?,
+                Self::Source(source) => read_whole(&*source).map_err(|error| ClientError::of_source(&error))?.into(),
             };
             encode(params, &blob).map_err(|error| ClientError::Internal(error.to_string()))
         });
@@ -66,13 +66,6 @@ impl Input {
         progress.advance(length);
         Ok(Slivers::Memory(Arc::new(encoded)))
     }
-}
-
-fn load(source: &SharedSource) -> io::Result<Bytes> {
-    let mut blob = vec![0; usize::try_from(source.length()).map_err(|_| io::ErrorKind::OutOfMemory)?];
-    source.read_at(0, &mut blob)?;
-    source.unchanged()?;
-    Ok(blob.into())
 }
 
 impl Slivers {

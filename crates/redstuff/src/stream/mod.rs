@@ -40,6 +40,8 @@ mod tests;
 
 use std::convert::Infallible;
 
+use rayon::prelude::*;
+
 use self::{
     cells::Cells,
     plan::Plan,
@@ -57,6 +59,9 @@ use crate::{
 
 /// A ceiling on memory that suits 1000 shards: 512 MiB.
 pub const MEMORY_CEILING_BYTES: usize = 512 * 1024 * 1024;
+
+/// What one thread reads at once of a source that is read whole.
+const READ_BYTES: usize = 2 << 20;
 
 /// A blob that can be read at any position, by many threads at once: a file, a slice.
 ///
@@ -90,6 +95,20 @@ fn read_padded<S: BlobSource + ?Sized>(source: &S, offset: u64, out: &mut [u8]) 
     let (bytes, padding) = out.split_at_mut(inside);
     padding.fill(0);
     if bytes.is_empty() { Ok(()) } else { source.read_at(offset, bytes) }
+}
+
+/// Reads all of a source into memory, on the threads of the current rayon pool: more than the copy, the fresh pages that it
+/// goes to take time.
+///
+/// # Errors
+/// What the source says, also if it has changed.
+pub fn read_whole<S: BlobSource + ?Sized>(source: &S) -> Result<Vec<u8>, S::Error> {
+    let length = usize::try_from(source.length()).expect("what is asked for whole fits into memory");
+    let mut blob = vec![0; length];
+    let pieces = blob.par_chunks_mut(READ_BYTES).enumerate();
+    pieces.try_for_each(|(number, piece)| source.read_at((number * READ_BYTES) as u64, piece))?;
+    source.unchanged()?;
+    Ok(blob)
 }
 
 impl BlobSource for [u8] {
@@ -133,8 +152,7 @@ pub fn compute_metadata_from<S: BlobSource + ?Sized>(
     let symbol = params.symbol_size(length)?.bytes();
     let plan = Plan::new(params, symbol, ceiling, rayon::current_num_threads());
     if plan.is_single() {
-        let mut blob = vec![0; usize::try_from(length).expect("a stripe fits into memory")];
-        source.read_at(0, &mut blob).and_then(|()| source.unchanged()).map_err(SourceError::Read)?;
+        let blob = read_whole(source).map_err(SourceError::Read)?;
         return compute_metadata(params, &blob).map_err(|EncodeError::TooLarge(e)| e.into());
     }
     by_stripes(params, source, plan, None::<Sink<'_, NoSpool>>).map_err(|error| match error {

@@ -19,6 +19,8 @@ use crate::{StoreError, limits};
 
 /// Payloads from this size on are written from where they lie instead of being gathered first.
 const GATHER_BYTES_MAX: usize = 64 * 1024;
+/// From this length on the disk begins to write while the batch goes on, so that its commit waits for less.
+const WRITEBACK_BYTES_MIN: u64 = 512 * 1024;
 
 /// Items to be put together, in memory. For a large set of slivers use [`crate::Store::begin`].
 #[derive(Clone, Debug, Default)]
@@ -281,6 +283,9 @@ impl Writer {
         let place = log.reserve(&store.table, len, self.checked)?;
         log.write(&store.table, &place, &mut self.chunk, payload)?;
         drop(log);
+        if len >= WRITEBACK_BYTES_MIN {
+            place.file.file.begin_writeback(place.at.offset, len);
+        }
         self.settle(&place.at);
         self.chunk.clear();
         self.files.insert(place.file.id, place.file);

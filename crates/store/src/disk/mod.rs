@@ -55,6 +55,9 @@ pub trait DiskFile: Send + Sync + Debug + 'static {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
     /// Writes all of `data` at `offset`, growing the file when needed.
     fn write_all_at(&self, data: &[u8], offset: u64) -> io::Result<()>;
+    /// Lets the system begin to write out what was written to these bytes, and does not wait for it: a later
+    /// [`sync_data`](Self::sync_data) then has less to wait for. A hint, by which nothing is durable and which cannot fail.
+    fn begin_writeback(&self, _offset: u64, _len: u64) {}
     /// Makes content and length durable (`fdatasync`).
     fn sync_data(&self) -> io::Result<()>;
     /// Cuts or extends (with zeros) the file.

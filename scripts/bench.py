@@ -103,6 +103,8 @@ def measure(floe, info, env, work, name, runs, gateway_too):
     nodes = [node["pid"] for node in info["nodes"]]
 
     def run(kind, command):
+        # To replace a file costs the file system more than to write a new one.
+        back.unlink(missing_ok=True)
         before = processor_seconds(nodes)
         seconds, mib, out, used = timed(command, env)
         samples[kind].append(seconds)

@@ -4,6 +4,7 @@ mod advice;
 mod args;
 mod commands;
 mod error;
+mod memory;
 mod network;
 mod output;
 mod password;

@@ -18,6 +18,7 @@ use super::{chain::bind, node_upkeep, shutdown_signal};
 use crate::{
     args::{Global, KeyType, NodeAction, NodeArgs},
     error::CliError,
+    memory,
     output::Output,
     password::open_wallet,
 };
@@ -35,7 +36,11 @@ pub(crate) async fn run(global: &Global, args: NodeArgs) -> Result<(), CliError>
     }
 }
 
+/// Slivers up to this size are received into memory that earlier ones had.
+const KEPT_BYTES: usize = 16 << 20;
+
 async fn serve(global: &Global, config: &Path, managed: bool) -> Result<(), CliError> {
+    memory::keep_freed(KEPT_BYTES);
     let file = load_node(config)?;
     if file.node_id == 0 {
         let message = format!("{}: this node has no number yet", config.display());

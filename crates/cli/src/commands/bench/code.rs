@@ -12,6 +12,7 @@ use super::{
     report::Report,
     timing::{Contest, Work, compare},
 };
+use crate::memory;
 
 /// What to measure.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +34,8 @@ pub(super) struct Options {
 pub(super) fn run(options: Options) -> Result<Report, String> {
     let params = EncodingParams::new(options.n_shards).map_err(|e| e.to_string())?;
     let symbol_bytes = params.symbol_size(options.blob_bytes).map_err(|e| e.to_string())?.get();
-    keep_freed_memory();
+    // Otherwise a small work's time is that of new pages, in turns for one implementation or the other.
+    memory::keep_freed(31 << 20);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.unwrap_or(0)).build();
     let pool = pool.map_err(|e| e.to_string())?;
     let pairs = usize::from(options.n_shards / 10).max(1);
@@ -48,13 +50,6 @@ pub(super) fn run(options: Options) -> Result<Report, String> {
         pairs,
         works,
     })
-}
-
-/// Teaches the system's allocator (glibc: once a large piece is freed, pieces up to that size come from the heap, and the
-/// heap is kept) not to give memory back between runs: otherwise a small work's time is that of new pages, in turns for
-/// one implementation or the other.
-fn keep_freed_memory() {
-    drop(std::hint::black_box(vec![1u8; 31 << 20]));
 }
 
 /// Bytes without structure, the same in each run.

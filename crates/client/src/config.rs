@@ -84,8 +84,8 @@ pub struct StoreConfig {
     pub tail_bytes_max: u64,
     /// How often a store starts to collect confirmations again because the epoch changed.
     pub epoch_changes_max: u32,
-    /// About how much memory one store may take. A blob that fits into it with all its slivers (5.5 times its size) is
-    /// encoded in memory; the slivers of a larger one lie in its source and in a file of 2.5 times its size.
+    /// About how much memory one store may take. A blob that fits into it with what its slivers have beyond it (3.5 times
+    /// its size) is encoded in memory; the slivers of a larger one lie in its source and in a file of 2.5 times its size.
     pub memory_ceiling_bytes: u64,
     /// Folder of those files, which have no name and vanish with their store; the system's folder for temporary files if
     /// none is given. That one may itself be in memory (a tmpfs): then name one on a disk.

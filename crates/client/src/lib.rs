@@ -34,8 +34,8 @@
 //!
 //! # Limits
 //!
-//! A store takes at most about [`StoreConfig::memory_ceiling_bytes`] of memory. A blob that does not fit into that with all
-//! its slivers (5.5 times its size) needs room on disk instead, 2.5 times its size, and is best stored from a file
+//! A store takes at most about [`StoreConfig::memory_ceiling_bytes`] of memory. A blob that does not fit into that with what
+//! its slivers have beyond it (3.5 times its size) needs room on disk instead, 2.5 times its size, and is best stored from a file
 //! ([`store_file`](FloeClient::store_file)). [`read`](FloeClient::read) holds the blob about twice;
 //! [`read_to`](FloeClient::read_to) and [`read_stream`](FloeClient::read_stream) take at most about
 //! [`ReadConfig::memory_ceiling_bytes`], and up to twice the blob on disk where something must be decoded. Work for processors

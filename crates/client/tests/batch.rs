@@ -130,7 +130,7 @@ async fn memory_is_bounded_by_groups() {
     let network = TestNetwork::ten().await;
     let mut config = quick();
     // Three of these at a time; the large one alone.
-    config.store.memory_ceiling_bytes = 400_000;
+    config.store.memory_ceiling_bytes = 300_000;
     let client = FloeClient::new(config, network.chain.clone());
     let mut some: Vec<_> = (0..7).map(|seed| bytes(15_000, seed)).collect();
     some.insert(2, bytes(200_000, 99));

@@ -45,6 +45,35 @@ pub struct EncodedBlob {
     pub pairs: Vec<SliverPair>,
 }
 
+/// A blob's commitments, and what its slivers have beyond the blob itself: the other primary slivers are its rows, the other
+/// secondary ones its columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extension {
+    /// The commitments.
+    pub metadata: VerifiedMetadata,
+    /// The symbols of the primary slivers below the blob, by index from the number of its rows on.
+    pub rows: Vec<Vec<u8>>,
+    /// The symbols of the secondary slivers beside the blob, by index from the number of its columns on.
+    pub columns: Vec<Vec<u8>>,
+}
+
+/// Encodes a blob without copying it. Runs on the current rayon pool; takes about 2.5 times the blob's size in memory for the
+/// result, and little beyond it.
+///
+/// # Errors
+/// The blob is too large for the number of shards.
+pub fn extend(params: EncodingParams, blob: &[u8]) -> Result<Extension, EncodeError> {
+    Ok(extend_matrix(&Matrix::new(params, blob)?, blob, &mut []))
+}
+
+/// As [`extend`], and fills the columns of the blob if there are any to fill.
+fn extend_matrix(matrix: &Matrix<'_>, blob: &[u8], columns: &mut [Vec<u8>]) -> Extension {
+    let extra = extra_columns(matrix);
+    let mut rows = zeroed(matrix.shards() - matrix.rows, matrix.row_bytes());
+    let hashes = Columns::new(matrix, &extra).run(Some(Outputs { columns, lower_rows: &mut rows }));
+    Extension { metadata: seal(matrix, blob, hashes), rows, columns: extra }
+}
+
 /// Encodes a blob: all slivers and the metadata. Runs on the current rayon pool; takes about 4.5 times the blob's
 /// size in memory for the result, and little beyond it.
 ///
@@ -52,13 +81,8 @@ pub struct EncodedBlob {
 /// The blob is too large for the number of shards.
 pub fn encode(params: EncodingParams, blob: &[u8]) -> Result<EncodedBlob, EncodeError> {
     let matrix = Matrix::new(params, blob)?;
-    let extra = extra_columns(&matrix);
-
     let mut columns: Vec<Vec<u8>> = vec![Vec::new(); matrix.columns];
-    let mut lower_rows = zeroed(matrix.shards() - matrix.rows, matrix.row_bytes());
-    let hashes =
-        Columns::new(&matrix, &extra).run(Some(Outputs { columns: &mut columns, lower_rows: &mut lower_rows }));
-    let metadata = seal(&matrix, blob, hashes);
+    let Extension { metadata, rows: mut lower_rows, columns: extra } = extend_matrix(&matrix, blob, &mut columns);
 
     let grain = code::grain(matrix.rows * matrix.columns, matrix.symbol);
     let mut primaries: Vec<Vec<u8>> =

@@ -109,7 +109,7 @@ pub use axis::{Axis, AxisParseError, EncodingType, UnsupportedEncoding};
 pub use blob_id::{BlobId, BlobIdParseError};
 pub use check::{InconsistentBlob, check_default, check_strict};
 pub use decode::{DecodeError, decode, decode_into};
-pub use encode::{EncodeError, EncodedBlob, compute_metadata, encode};
+pub use encode::{EncodeError, EncodedBlob, Extension, compute_metadata, encode, extend};
 pub use hash::hash as blake2b256;
 pub use inconsistency::{InconsistencyProof, ProofError};
 pub use index::{IndexParseError, PairIndex, ShardIndex, SliverIndex};

@@ -1,11 +1,13 @@
 //! The body of one upload: metadata and the sliver pairs of one node, made as they are sent.
 //!
-//! Slivers in memory are not copied: each frame points into the encoded blob, which all uploads share. Spooled ones are
+//! Slivers in memory are not copied, unless in short pieces: frames point into the blob and what the code added to it, which
+//! all uploads share. Spooled ones are
 //! read piece by piece, one piece ahead of what is sent.
 
 use std::{
     collections::VecDeque,
     io,
+    ops::Range,
     pin::Pin,
     sync::{
         Arc,
@@ -17,7 +19,7 @@ use std::{
 
 use bytes::Bytes;
 use floe_protocol::upload::{self, UploadError};
-use floe_redstuff::{Axis, EncodedBlob, PairIndex, VerifiedMetadata};
+use floe_redstuff::{Axis, PairIndex, VerifiedMetadata};
 use http_body::{Frame, SizeHint};
 use tokio::{task::JoinSet, time::Instant};
 
@@ -98,18 +100,21 @@ impl UploadBody {
             activity,
             progress,
         };
-        body.push(metadata);
+        body.push(metadata, 0..metadata.len());
         Ok(body)
     }
 
     /// Adds data that is in memory.
-    fn push(&mut self, data: &Bytes) {
-        if data.len() <= COPIED_BYTES_MAX {
-            self.copied.extend_from_slice(data);
+    fn push(&mut self, bytes: &Bytes, range: Range<usize>) {
+        if range.len() > COPIED_BYTES_MAX {
+            self.close();
+            self.parts.extend(frames(bytes.slice(range)).map(Part::Ready));
             return;
         }
-        self.close();
-        self.parts.extend(frames(data.clone()).map(Part::Ready));
+        self.copied.extend_from_slice(&bytes[range]);
+        if self.copied.len() >= COPIES_BYTES {
+            self.close();
+        }
     }
 
     /// Makes a part of what was copied.
@@ -125,9 +130,6 @@ impl UploadBody {
             && let Some(pair) = self.pairs.pop_front()
         {
             self.add(pair)?;
-            if self.copied.len() >= COPIES_BYTES {
-                self.close();
-            }
         }
         if self.pairs.is_empty() {
             self.close();
@@ -148,12 +150,9 @@ impl UploadBody {
             }
             self.copied.extend_from_slice(&head);
             match &self.slivers {
-                Slivers::Memory(encoded) => {
-                    let data = SliverBytes { encoded: encoded.clone(), pair, axis };
-                    match data.as_ref().len() {
-                        ..=COPIED_BYTES_MAX => self.copied.extend_from_slice(data.as_ref()),
-                        _ => self.push(&Bytes::from_owner(data)),
-                    }
+                Slivers::Memory(held) => {
+                    let held = held.clone();
+                    held.pieces(axis, index).for_each(|(bytes, range)| self.push(bytes, range));
                 }
                 Slivers::Spooled(spooled) => {
                     let spooled = spooled.clone();
@@ -233,17 +232,4 @@ fn frames(mut bytes: Bytes) -> impl Iterator<Item = Bytes> {
         let frame = bytes.split_to(bytes.len().min(FRAME_BYTES_MAX));
         (!frame.is_empty()).then_some(frame)
     })
-}
-
-/// The symbols of one sliver of a shared blob.
-struct SliverBytes {
-    encoded: Arc<EncodedBlob>,
-    pair: PairIndex,
-    axis: Axis,
-}
-
-impl AsRef<[u8]> for SliverBytes {
-    fn as_ref(&self) -> &[u8] {
-        &self.encoded.pairs[usize::from(self.pair.get())].sliver(self.axis).data
-    }
 }

@@ -160,7 +160,7 @@ mod tests {
             let row = usize::from(params.secondary_source_symbols());
             let all = row * usize::from(params.primary_source_symbols());
             for size in [0, 1, 2 * row, 2 * row + 1, 2 * all - 1, 2 * all, 100 * all, 100 * all + 1, 70_000 * row] {
-                let blob: Vec<u8> = (0..size).map(|at| (at * 167 % 251) as u8 + 1).collect();
+                let blob: Vec<u8> = (1..=251).cycle().take(size).collect();
                 let encoded = encode(params, &blob).unwrap();
                 let held = Held::encode(params, blob.into()).unwrap();
                 assert_eq!(held.metadata, encoded.metadata);

@@ -1,8 +1,7 @@
 //! The body of one upload: metadata and the sliver pairs of one node, made as they are sent.
 //!
 //! Slivers in memory are not copied, unless in short pieces: frames point into the blob and what the code added to it, which
-//! all uploads share. Spooled ones are
-//! read piece by piece, one piece ahead of what is sent.
+//! all uploads share. Spooled ones are read piece by piece, one piece ahead of what is sent.
 
 use std::{
     collections::VecDeque,

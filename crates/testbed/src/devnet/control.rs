@@ -1,6 +1,8 @@
 //! Requests to a running devnet: one line over a local socket, one line back.
 
 use std::{
+    convert::Infallible,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -11,17 +13,19 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
+    sync::mpsc,
     time::timeout,
 };
 
-use super::{DevnetError, DevnetInfo, Layout, default_dir, layout};
+use super::{DevnetError, DevnetInfo, default_dir, layout};
 
 /// Longest request line.
 const REQUEST_BYTES_MAX: u64 = 256;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const RESTART: &str = "restart ";
 
-pub(super) struct Control(UnixListener);
+/// Well-formed requests as they come, or why there are no more.
+pub(super) struct Control(mpsc::Receiver<io::Result<Request>>);
 
 /// One request to restart a node.
 pub(super) struct Request {
@@ -29,30 +33,43 @@ pub(super) struct Request {
     stream: UnixStream,
 }
 
-pub(super) fn listen(layout: &Layout) -> Result<Control, DevnetError> {
-    let path = layout.control_socket();
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+pub(super) fn listen(path: &Path) -> Result<Control, DevnetError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
     }
-    Ok(Control(UnixListener::bind(path)?))
+    let listener = UnixListener::bind(path)?;
+    let (requests, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let ended = tokio::select! {
+            Err(error) = pass_on(listener, &requests) => error,
+            () = requests.closed() => return,
+        };
+        // Nobody may want requests any more; then nobody wants the error either.
+        let _ = requests.send(Err(ended)).await;
+    });
+    Ok(Control(receiver))
 }
 
 impl Control {
-    /// The next well-formed request; others are answered and forgotten.
-    pub(super) async fn next(&self) -> Result<Request, DevnetError> {
-        loop {
-            let (mut stream, _) = self.0.accept().await?;
-            let mut line = String::new();
-            let mut reader = BufReader::new((&mut stream).take(REQUEST_BYTES_MAX));
-            // Silence or a broken line is an unknown request.
-            let _ = timeout(REQUEST_TIMEOUT, reader.read_line(&mut line)).await;
-            match line.trim_end().strip_prefix(RESTART) {
-                Some(name) => return Ok(Request { name: name.to_owned(), stream }),
-                None => {
-                    let _ = stream.write_all(b"error unknown request\n").await;
-                }
-            }
+    /// The next request. None is lost when this future is dropped: whatever is half read stays with the task that reads.
+    pub(super) async fn next(&mut self) -> Result<Request, DevnetError> {
+        Ok(self.0.recv().await.ok_or(DevnetError::NotRunning)??)
+    }
+}
+
+/// Passes well-formed requests on; others are answered and forgotten.
+async fn pass_on(listener: UnixListener, requests: &mpsc::Sender<io::Result<Request>>) -> io::Result<Infallible> {
+    loop {
+        let (mut stream, _) = listener.accept().await?;
+        let mut line = String::new();
+        let mut reader = BufReader::new((&mut stream).take(REQUEST_BYTES_MAX));
+        // Silence or a broken line is an unknown request.
+        let _ = timeout(REQUEST_TIMEOUT, reader.read_line(&mut line)).await;
+        match line.trim_end().strip_prefix(RESTART) {
+            // Without a receiver the caller's `closed` ends this.
+            Some(name) => drop(requests.send(Ok(Request { name: name.to_owned(), stream })).await),
+            None => drop(stream.write_all(b"error unknown request\n").await),
         }
     }
 }
@@ -107,4 +124,31 @@ pub(super) async fn http_ok(url: &str) -> bool {
     let Ok(uri) = url.parse::<hyper::Uri>() else { return false };
     let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     matches!(timeout(Duration::from_secs(2), client.get(uri)).await, Ok(Ok(answer)) if answer.status().is_success())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test fails by panicking
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_comes_in_pieces_is_not_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.sock");
+        let mut control = listen(&path).unwrap();
+        let mut asking = UnixStream::connect(&path).await.unwrap();
+        for piece in ["restart ", "node", "-3"] {
+            asking.write_all(piece.as_bytes()).await.unwrap();
+            // The devnet looks after its nodes in between.
+            let looked = timeout(Duration::from_millis(20), control.next()).await;
+            assert!(looked.is_err(), "the line is not whole yet");
+        }
+        asking.write_all(b"\n").await.unwrap();
+        let request = timeout(Duration::from_secs(10), control.next()).await.unwrap().unwrap();
+        assert_eq!(request.name(), "node-3");
+        request.answer(Ok(7)).await;
+        let mut answer = String::new();
+        asking.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "ok 7\n");
+    }
 }

@@ -169,7 +169,7 @@ impl Devnet {
 
     /// Watches the nodes and answers `floe devnet restart-node` until `shutdown`; then ends everything.
     pub async fn run(mut self, shutdown: CancellationToken, on_event: impl Fn(DevnetEvent)) -> Result<(), DevnetError> {
-        let control = control::listen(&self.layout)?;
+        let mut control = control::listen(&self.layout.control_socket())?;
         let mut check = tokio::time::interval(Duration::from_millis(200));
         loop {
             tokio::select! {

@@ -19,7 +19,7 @@ use crate::hash::{Digest, LEAF_PREFIX};
 pub(crate) const LANES: usize = 8;
 /// Bytes that a message's state takes.
 pub(crate) const CELL_BYTES: usize = size_of::<Chains>() / LANES;
-/// Messages that the code without intrinsics takes together: a 256-bit register of words.
+/// Messages that the code without intrinsics takes together: enough for 256-bit registers.
 const WIDTH: usize = 4;
 
 /// Which part of the messages a piece is.
@@ -58,7 +58,7 @@ impl Chains {
             Level::Portable => self.absorb_lanes(pieces, part),
             // SAFETY: the level is a proof of the instructions.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2(_) => unsafe { avx2(self, pieces, part) },
+            Level::Avx2(_) => unsafe { narrow::absorb(&mut self.words, &self.left, pieces, part) },
             // SAFETY: the level is a proof of the instructions; all pieces have `length` bytes.
             #[cfg(target_arch = "x86_64")]
             Level::Avx512(_) => unsafe { wide::absorb(&mut self.words, &self.left, pieces, length, part) },
@@ -80,7 +80,6 @@ impl Chains {
     }
 
     /// Without intrinsics, in a form that compilers turn into vector instructions.
-    #[inline(always)]
     fn absorb_lanes(&mut self, pieces: &[&[u8]; LANES], part: Part) {
         let total = pieces[0].len() + 1;
         for first in (0..LANES).step_by(WIDTH) {
@@ -103,12 +102,6 @@ impl Chains {
             }
         }
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn avx2(chains: &mut Chains, pieces: &[&[u8]; LANES], part: Part) {
-    chains.absorb_lanes(pieces, part);
 }
 
 /// One word of each message.
@@ -188,6 +181,44 @@ fn xor(a: Row, b: Row) -> Row {
 #[inline(always)]
 fn rotate<const BY: u32>(a: Row) -> Row {
     [a[0].rotate_right(BY), a[1].rotate_right(BY), a[2].rotate_right(BY), a[3].rotate_right(BY)]
+}
+
+#[cfg(target_arch = "x86_64")]
+mod narrow {
+    use std::arch::x86_64::*;
+
+    use super::{super::blake2b, BLOCK, LANES, Part};
+
+    /// Four messages, then the other four.
+    #[target_feature(enable = "avx2")]
+    pub(super) fn absorb(words: &mut [[u64; LANES]; 8], left: &[u8; LANES], pieces: &[&[u8]; LANES], part: Part) {
+        let (pieces, _) = pieces.as_chunks::<4>();
+        let (left, _) = left.as_chunks();
+        for (half, (pieces, left)) in pieces.iter().zip(left).enumerate() {
+            let mut h = [_mm256_setzero_si256(); 8];
+            for (row, words) in h.iter_mut().zip(words.iter()) {
+                // SAFETY: a row has 64 bytes.
+                *row = unsafe { _mm256_loadu_si256(words[4 * half..].as_ptr().cast()) };
+            }
+            let left = _mm256_cvtepu8_epi64(_mm_cvtsi32_si128(i32::from_le_bytes(*left)));
+            let total = pieces[0].len() + 1;
+            let mut start = 0;
+            while start + BLOCK < total || (part.last && start < total) {
+                let mut m = blake2b::message_of_four::<16>(pieces, start);
+                if start == 0 {
+                    // In place of the prefix, which is zero.
+                    m[0] = _mm256_or_si256(m[0], left);
+                }
+                let end = total.min(start + BLOCK);
+                blake2b::compress_four::<16>(&mut h, &m, part.done + end, end == total && part.last);
+                start += BLOCK;
+            }
+            for (row, words) in h.iter().zip(words.iter_mut()) {
+                // SAFETY: a row has 64 bytes.
+                unsafe { _mm256_storeu_si256(words[4 * half..].as_mut_ptr().cast(), *row) };
+            }
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]

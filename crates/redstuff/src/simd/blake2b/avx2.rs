@@ -1,9 +1,13 @@
 //! Four messages of one length at once with AVX2: message `i` in lane `i` of every 256-bit register.
 #![allow(unsafe_code)]
 
+mod compress;
+
 use std::arch::x86_64::*;
 
-use super::{super::Avx2, BLOCK, INITIAL, IV, SIGMA};
+pub(in super::super) use self::compress::compress;
+use self::compress::{State, Words};
+use super::{super::Avx2, BLOCK, INITIAL};
 use crate::{
     hash::{self, Digest, INNER_PREFIX, LEAF_PREFIX},
     merkle::EMPTY,
@@ -74,8 +78,6 @@ impl Avx2 {
     }
 }
 
-type Words = [__m256i; 16];
-
 #[target_feature(enable = "avx2")]
 fn hash_leaves(leaves: &[&[u8]; LANES], length: usize) -> [Digest; LANES] {
     let total = length + 1;
@@ -123,7 +125,7 @@ fn rows(digests: &[Digest; LANES]) -> [__m256i; LANES] {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn initial() -> [__m256i; 8] {
+fn initial() -> State {
     let mut state = [_mm256_setzero_si256(); 8];
     for (word, constant) in state.iter_mut().zip(INITIAL) {
         *word = _mm256_set1_epi64x(constant.cast_signed());
@@ -134,7 +136,7 @@ fn initial() -> [__m256i; 8] {
 /// The first `WORDS` words at byte `start` of prefix and leaf, zeros past its end.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn message<const WORDS: usize>(leaves: &[&[u8]; LANES], start: usize) -> Words {
+pub(in super::super) fn message<const WORDS: usize>(leaves: &[&[u8]; LANES], start: usize) -> Words {
     if WORDS == 16
         && let [Some(a), Some(b), Some(c), Some(d)] = leaves.map(|leaf| leaf[start.saturating_sub(1)..].first_chunk())
     {
@@ -218,87 +220,11 @@ fn transpose([a, b, c, d]: [__m256i; 4]) -> [__m256i; 4] {
 /// The first four words of each lane's state.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn digests(state: &[__m256i; 8]) -> [Digest; LANES] {
+fn digests(state: &State) -> [Digest; LANES] {
     let mut out = [[0; 32]; LANES];
     for (digest, row) in out.iter_mut().zip(transpose([state[0], state[1], state[2], state[3]])) {
         // SAFETY: a digest has 32 bytes.
         unsafe { _mm256_storeu_si256(digest.as_mut_ptr().cast(), row) };
     }
     out
-}
-
-/// Words from `WORDS` on are zero.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn compress<const WORDS: usize>(state: &mut [__m256i; 8], m: &Words, counter: usize, last: bool) {
-    let mut v = [_mm256_setzero_si256(); 16];
-    v[..8].copy_from_slice(state);
-    for (word, constant) in v[8..].iter_mut().zip(IV) {
-        *word = _mm256_set1_epi64x(constant.cast_signed());
-    }
-    let counter = i64::try_from(counter).expect("shorter than the address space");
-    v[12] = _mm256_xor_si256(v[12], _mm256_set1_epi64x(counter));
-    if last {
-        v[14] = _mm256_xor_si256(v[14], _mm256_set1_epi64x(-1));
-    }
-    round::<0, WORDS>(&mut v, m);
-    round::<1, WORDS>(&mut v, m);
-    round::<2, WORDS>(&mut v, m);
-    round::<3, WORDS>(&mut v, m);
-    round::<4, WORDS>(&mut v, m);
-    round::<5, WORDS>(&mut v, m);
-    round::<6, WORDS>(&mut v, m);
-    round::<7, WORDS>(&mut v, m);
-    round::<8, WORDS>(&mut v, m);
-    round::<9, WORDS>(&mut v, m);
-    round::<0, WORDS>(&mut v, m);
-    round::<1, WORDS>(&mut v, m);
-    for (i, word) in state.iter_mut().enumerate() {
-        *word = _mm256_xor_si256(*word, _mm256_xor_si256(v[i], v[i + 8]));
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn round<const R: usize, const WORDS: usize>(v: &mut Words, m: &Words) {
-    // Columns, then diagonals; four independent steps each, kept in step for the sake of the pipeline.
-    steps::<R, 0, WORDS>(v, m, [[0, 4, 8, 12], [1, 5, 9, 13], [2, 6, 10, 14], [3, 7, 11, 15]]);
-    steps::<R, 8, WORDS>(v, m, [[0, 5, 10, 15], [1, 6, 11, 12], [2, 7, 8, 13], [3, 4, 9, 14]]);
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn steps<const R: usize, const FIRST: usize, const WORDS: usize>(v: &mut Words, m: &Words, quads: [[usize; 4]; 4]) {
-    for (i, [a, b, _, d]) in quads.into_iter().enumerate() {
-        if SIGMA[R][FIRST + 2 * i] < WORDS {
-            v[a] = _mm256_add_epi64(v[a], m[SIGMA[R][FIRST + 2 * i]]);
-        }
-        v[a] = _mm256_add_epi64(v[a], v[b]);
-        v[d] = _mm256_shuffle_epi32::<0xb1>(_mm256_xor_si256(v[d], v[a]));
-    }
-    for [_, b, c, d] in quads {
-        v[c] = _mm256_add_epi64(v[c], v[d]);
-        v[b] = rotate_bytes::<3>(_mm256_xor_si256(v[b], v[c]));
-    }
-    for (i, [a, b, _, d]) in quads.into_iter().enumerate() {
-        if SIGMA[R][FIRST + 2 * i + 1] < WORDS {
-            v[a] = _mm256_add_epi64(v[a], m[SIGMA[R][FIRST + 2 * i + 1]]);
-        }
-        v[a] = _mm256_add_epi64(v[a], v[b]);
-        v[d] = rotate_bytes::<2>(_mm256_xor_si256(v[d], v[a]));
-    }
-    for [_, b, c, d] in quads {
-        v[c] = _mm256_add_epi64(v[c], v[d]);
-        let sum = _mm256_xor_si256(v[b], v[c]);
-        v[b] = _mm256_or_si256(_mm256_add_epi64(sum, sum), _mm256_srli_epi64::<63>(sum));
-    }
-}
-
-/// Rotates each word to the right by bytes.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn rotate_bytes<const BY: i64>(words: __m256i) -> __m256i {
-    // Byte `i` comes from byte `i + BY` of the same word.
-    let word = |first: i64| (0..8).fold(0, |order, i| order | (first + (i + BY) % 8) << (8 * i));
-    _mm256_shuffle_epi8(words, _mm256_setr_epi64x(word(0), word(8), word(0), word(8)))
 }

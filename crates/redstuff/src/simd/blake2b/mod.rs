@@ -9,6 +9,8 @@ mod avx2;
 mod avx512;
 
 #[cfg(target_arch = "x86_64")]
+pub(super) use avx2::{compress as compress_four, message as message_of_four};
+#[cfg(target_arch = "x86_64")]
 pub(super) use avx512::{compress_eight, message_of_eight};
 
 /// Bytes that a compression takes in.

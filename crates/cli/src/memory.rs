@@ -2,6 +2,9 @@
 
 use std::hint::black_box;
 
+/// Slivers up to this size are received into memory that earlier ones had.
+pub(crate) const SLIVER_BYTES: usize = 16 << 20;
+
 /// Lets it keep memory for what comes next, about twice so many bytes for each of its heaps: pages that are given back and
 /// taken again cost more than what is done with them.
 ///

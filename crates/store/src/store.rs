@@ -309,9 +309,8 @@ impl Inner {
                 return Ok(None);
             }
             let Some(file) = self.segment(row.at.segment)? else { continue };
-            let mut bytes = vec![0; part.len()];
-            match file.read_exact_at(&mut bytes, row.at.offset + RECORD_HEADER as u64 + u64::from(part.start)) {
-                Ok(()) => return Ok(Some(bytes)),
+            match file.read_vec_at(part.len(), row.at.offset + RECORD_HEADER as u64 + u64::from(part.start)) {
+                Ok(bytes) => return Ok(Some(bytes)),
                 Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {}
                 Err(source) => return Err(StoreError::io("read a part of a record", source)),
             }

@@ -9,6 +9,7 @@ use super::shutdown_signal;
 use crate::{
     args::{DevnetAction, DevnetArgs, Global},
     error::CliError,
+    memory,
     output::{Output, say},
 };
 
@@ -21,6 +22,7 @@ pub(crate) async fn run(global: &Global, args: DevnetArgs) -> Result<(), CliErro
         let report = serde_json::json!({"name": name, "pid": pid});
         return Output::new(global).result(&report, || format!("Success: {name} runs again, process {pid}"));
     }
+    memory::keep_freed(memory::SLIVER_BYTES);
     let shutdown = shutdown_signal()?;
     let options = DevnetOptions {
         dir: args.dir.unwrap_or_else(devnet::default_dir),

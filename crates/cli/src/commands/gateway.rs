@@ -8,11 +8,12 @@ use super::{chain::bind, shutdown_signal};
 use crate::{
     args::{GatewayArgs, Global, MemoryArgs},
     error::CliError,
-    network,
+    memory, network,
     output::say,
 };
 
 pub(crate) async fn run(global: &Global, args: GatewayArgs) -> Result<(), CliError> {
+    memory::keep_freed(memory::SLIVER_BYTES);
     // A single store takes no more than the configuration allows one, and no more than all may take.
     let file = network::client_file(global)?;
     let one = file.memory.unwrap_or(ByteSize(StoreConfig::default().memory_ceiling_bytes)).min(args.memory);

@@ -36,11 +36,8 @@ pub(crate) async fn run(global: &Global, args: NodeArgs) -> Result<(), CliError>
     }
 }
 
-/// Slivers up to this size are received into memory that earlier ones had.
-const KEPT_BYTES: usize = 16 << 20;
-
 async fn serve(global: &Global, config: &Path, managed: bool) -> Result<(), CliError> {
-    memory::keep_freed(KEPT_BYTES);
+    memory::keep_freed(memory::SLIVER_BYTES);
     let file = load_node(config)?;
     if file.node_id == 0 {
         let message = format!("{}: this node has no number yet", config.display());

@@ -21,7 +21,7 @@ use super::shutdown_signal;
 use crate::{
     args::{Global, MemoryArgs, ReadArgs},
     error::{CliError, EXIT_INTERRUPTED},
-    network,
+    memory, network,
     output::{Output, size},
     progress::Bar,
 };
@@ -63,6 +63,7 @@ struct Reading<'g> {
 }
 
 pub(crate) async fn run(global: &Global, args: ReadArgs) -> Result<(), CliError> {
+    memory::keep_freed(memory::SLIVER_BYTES);
     let id = network::blob_id(&args.blob_id)?;
     let consistency = match (args.strict_consistency_check, args.skip_consistency_check) {
         (true, _) => Consistency::Strict,

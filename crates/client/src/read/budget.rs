@@ -1,4 +1,4 @@
-//! How many slivers a read may hold at once, below a ceiling on memory.
+//! How many slivers a read may hold at once: below a ceiling on memory, and no more than it has use for.
 
 use floe_redstuff::{Axis, VerifiedMetadata};
 
@@ -6,6 +6,16 @@ use crate::config::ReadConfig;
 
 /// Slivers that are written or handed on while others are in flight.
 const SLIVERS_ASIDE: usize = 2;
+
+/// Bytes on their way that keep the links of quick nodes busy. More only take memory that must be touched first.
+const BUSY_BYTES: usize = 32 << 20;
+/// Slivers on their way whatever they weigh, so that several nodes work.
+const BUSY_SLIVERS: usize = 8;
+
+/// How many slivers of so many bytes are asked for at once while nodes are quick.
+pub(crate) fn quick_max(sliver_bytes: usize) -> usize {
+    (BUSY_BYTES / sliver_bytes).max(BUSY_SLIVERS)
+}
 
 /// What a ceiling on memory allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +40,7 @@ impl Budget {
 }
 
 impl Budget {
-    /// What a stream of the blob takes: no more than for as many rows as are asked for at the same time.
+    /// What a stream of the blob takes: no more than for as many rows as are asked for at the same time, at most.
     pub(crate) fn to_stream(metadata: &VerifiedMetadata, config: &ReadConfig) -> usize {
         let rows = config.concurrent_slivers_max + SLIVERS_ASIDE;
         config.ceiling().min(rows * metadata.sliver_bytes(Axis::Primary) / 3 * 4)
@@ -55,5 +65,12 @@ mod tests {
             assert_eq!(some.in_flight_max, 75_000 / sliver - 2);
             assert!(some.verifying_max * rest <= 12_500);
         }
+    }
+
+    #[test]
+    fn the_heavier_slivers_are_the_fewer_are_on_their_way() {
+        assert_eq!(quick_max(1 << 10), 32 << 10);
+        assert_eq!(quick_max(3 << 20), 10);
+        assert_eq!(quick_max(40 << 20), BUSY_SLIVERS);
     }
 }

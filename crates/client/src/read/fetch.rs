@@ -7,7 +7,7 @@ use floe_redstuff::{Axis, PairIndex, Sliver, VerifiedMetadata, VerifiedSliver, r
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 
 use super::{
-    budget::Budget,
+    budget::{Budget, quick_max},
     plan::{Ask, Failure, Plan, PlanLimits},
 };
 use crate::{
@@ -24,6 +24,10 @@ use crate::{
 const SLOW_FACTOR: u32 = 3;
 /// A row for which others wait is given up after so many times the time after which it would be overtaken.
 const LOST_FACTOR: u32 = 4;
+/// A node that gives a sliver at less than this speed is not quick: more are asked at the same time.
+const QUICK_BYTES_PER_SECOND: u64 = 16 << 20;
+/// A sliver that comes within this time is no sign of anything.
+const QUICK_TIME: Duration = Duration::from_millis(50);
 /// How much faster than the slowest speed that is put up with an answer usually comes.
 pub(super) const USUAL_SPEED_FACTOR: u64 = 8;
 /// Answers from which on the median is used.
@@ -71,8 +75,11 @@ pub(crate) struct Run<'g> {
     /// Permits to verify: each takes memory.
     verifying: Arc<Semaphore>,
     took: Vec<Duration>,
-    /// How many rows are asked for ahead, where they are gathered in order.
-    window: u16,
+    /// How many are asked for at once: `parallel_max` as soon as some node is not quick.
+    parallel: usize,
+    parallel_max: usize,
+    /// The row to be taken next, where rows are gathered in order: no more than `parallel` from it on are asked for.
+    next_row: Option<u16>,
 }
 
 impl<'g> Run<'g> {
@@ -90,7 +97,6 @@ impl<'g> Run<'g> {
         let most = budget.in_flight_max.min(gather.config().concurrent_slivers_max);
         let (wanted, order) = ((0..count).collect(), Order::Rows(0));
         let mut run = Self::within(gather, Axis::Primary, wanted, order, &budget, (most, most));
-        run.window = u16::try_from(most).unwrap_or(u16::MAX);
         run.advance(0);
         run
     }
@@ -104,8 +110,10 @@ impl<'g> Run<'g> {
         (concurrent_max, in_flight_max): (usize, usize),
     ) -> Self {
         let config = gather.config();
+        let parallel_max = concurrent_max.min(config.concurrent_slivers_max);
+        let parallel = parallel_max.min(quick_max(gather.metadata.sliver_bytes(axis)));
         let limits = PlanLimits {
-            concurrent_max: concurrent_max.min(config.concurrent_slivers_max),
+            concurrent_max: parallel,
             in_flight_max,
             attempts_max: config.attempts_max,
             backoff: config.backoff_min,
@@ -120,7 +128,9 @@ impl<'g> Run<'g> {
             running: JoinSet::new(),
             verifying: Arc::new(Semaphore::new(budget.verifying_max)),
             took: Vec::with_capacity(needed),
-            window: u16::MAX,
+            parallel,
+            parallel_max,
+            next_row: None,
         }
     }
 
@@ -131,7 +141,18 @@ impl<'g> Run<'g> {
 
     /// All rows before `next` have been taken: so many more are asked for.
     pub(crate) fn advance(&mut self, next: u16) {
-        self.plan.ask_below(next.saturating_add(self.window));
+        self.next_row = Some(next);
+        self.plan.ask_below(next.saturating_add(u16::try_from(self.parallel).unwrap_or(u16::MAX)));
+    }
+
+    /// Lets more be asked for at once when a sliver takes longer than those of quick nodes.
+    fn allow_more_unless_quick(&mut self, now: Instant) {
+        let slow = scaled(QUICK_TIME, self.gather.metadata.sliver_bytes(self.axis) as u64, QUICK_BYTES_PER_SECOND);
+        if self.parallel < self.parallel_max && self.plan.oldest_since().is_some_and(|since| now - since > slow) {
+            self.parallel = self.parallel_max;
+            self.plan.allow(self.parallel);
+            self.next_row.into_iter().for_each(|next| self.advance(next));
+        }
     }
 
     /// Whether some wanted row does not come, or `next`, for which others wait, is long overdue.
@@ -162,7 +183,9 @@ impl<'g> Run<'g> {
 
     /// Asks for what is due and waits for one thing to happen, until `limit` at the latest.
     pub(crate) async fn step(&mut self, limit: Instant) -> Option<VerifiedSliver> {
-        while let Some(ask) = self.plan.next(Instant::now()) {
+        let now = Instant::now();
+        self.allow_more_unless_quick(now);
+        while let Some(ask) = self.plan.next(now) {
             self.start(ask);
         }
         let delay = self.gather.hedge_delay(&self.took, self.axis);

@@ -118,6 +118,16 @@ impl Plan {
         self.below = pair;
     }
 
+    /// From now on so many may be in flight that were not overtaken.
+    pub(crate) fn allow(&mut self, concurrent_max: usize) {
+        self.limits.concurrent_max = concurrent_max;
+    }
+
+    /// Since when the oldest ask is in flight.
+    pub(crate) fn oldest_since(&self) -> Option<Instant> {
+        self.in_flight.values().map(|flight| flight.since).min()
+    }
+
     /// Whether slivers beyond the wanted ones are asked for: some of these fail, or are on members that are not trusted.
     pub(crate) fn is_widened(&self) -> bool {
         self.widened

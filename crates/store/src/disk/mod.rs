@@ -53,6 +53,12 @@ pub trait Disk: Send + Sync + Debug + 'static {
 pub trait DiskFile: Send + Sync + Debug + 'static {
     /// Fills `buffer` from `offset`; `UnexpectedEof` when the file is too short.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+    /// The `len` bytes from `offset`; `UnexpectedEof` when the file is too short.
+    fn read_vec_at(&self, len: usize, offset: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; len];
+        self.read_exact_at(&mut bytes, offset)?;
+        Ok(bytes)
+    }
     /// Writes all of `data` at `offset`, growing the file when needed.
     fn write_all_at(&self, data: &[u8], offset: u64) -> io::Result<()>;
     /// Lets the system begin to write out what was written to these bytes, and does not wait for it: a later

@@ -4,6 +4,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::buffer::spare_capacity;
+
 use super::{Disk, DiskFile, OpenMode};
 use crate::StoreError;
 
@@ -105,6 +107,22 @@ impl DiskFile for RealFile {
         self.0.read_exact_at(buffer, offset)
     }
 
+    /// Into memory that was not zeroed before: for a large record that would take as long as copying it.
+    fn read_vec_at(&self, len: usize, offset: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(len);
+        while bytes.len() < len {
+            let at = offset + bytes.len() as u64;
+            match rustix::io::pread(&self.0, spare_capacity(&mut bytes), at) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // There may have been room for more.
+        bytes.truncate(len);
+        Ok(bytes)
+    }
+
     fn write_all_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
         self.0.write_all_at(data, offset)
     }
@@ -130,5 +148,27 @@ impl DiskFile for RealFile {
 
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test fails by panicking
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_was_written_and_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = RealDisk::new(dir.path()).unwrap();
+        let file = disk.open("file", OpenMode::CreateNew).unwrap();
+        let bytes: Vec<u8> = (0..100_000u32).map(|i| (i % 251).to_le_bytes()[0]).collect();
+        file.write_all_at(&bytes, 0).unwrap();
+        for (offset, len) in [(0, bytes.len()), (0, 0), (100_000, 0), (99_999, 1), (12_345, 50_000)] {
+            assert_eq!(file.read_vec_at(len, offset as u64).unwrap(), bytes[offset..offset + len]);
+        }
+        for (offset, len) in [(0, bytes.len() + 1), (99_999, 2), (100_000, 1), (200_000, 1)] {
+            let error = file.read_vec_at(len, offset).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{offset} {len}");
+        }
     }
 }

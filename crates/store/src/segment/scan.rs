@@ -70,12 +70,11 @@ pub(crate) fn read_record(
         file.len()?;
         return Ok(Err(Fault::Missing));
     }
-    let mut bytes = vec![0; usize::try_from(total).map_err(io::Error::other)?];
-    match file.read_exact_at(&mut bytes, at.offset) {
-        Ok(()) => {}
+    let bytes = match file.read_vec_at(usize::try_from(total).map_err(io::Error::other)?, at.offset) {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Err(Fault::Missing)),
         Err(error) => return Err(error),
-    }
+    };
     let header = bytes.first_chunk().and_then(|header| RecordHeader::decode(header, salt, at));
     Ok(match header {
         None => Err(Fault::Header),

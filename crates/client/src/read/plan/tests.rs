@@ -35,6 +35,19 @@ fn asks_only_for_what_is_needed() {
 }
 
 #[test]
+fn more_may_be_in_flight_from_now_on() {
+    let now = Instant::now();
+    let mut plan = plan(10, &[]);
+    assert_eq!(plan.oldest_since(), None);
+    assert_eq!(start_all(&mut plan, now), [0, 1, 2, 3]);
+    plan.succeeded(0, now);
+    assert_eq!(start_all(&mut plan, now + Duration::from_millis(1)), [4]);
+    assert_eq!(plan.oldest_since(), Some(now));
+    plan.allow(6);
+    assert_eq!(start_all(&mut plan, now), [5, 6]);
+}
+
+#[test]
 fn a_slow_member_is_overtaken_and_avoided() {
     let now = Instant::now();
     let mut plan = plan(1, &[]);

@@ -20,8 +20,9 @@ const PARKED: usize = 11;
 /// Shuffles that rotate each word to the right by three bytes, and by two.
 static SHUFFLES: [Shuffle; 2] = [Shuffle::rotating(3), Shuffle::rotating(2)];
 
+/// As the instruction reads it.
 #[repr(align(32))]
-struct Shuffle([u8; 32]);
+struct Shuffle(#[expect(dead_code, reason = "only the assembly reads it")] [u8; 32]);
 
 impl Shuffle {
     const fn rotating(by: usize) -> Self {

@@ -1,7 +1,12 @@
 //! Group commit: batches that wait at the same time share one fsync of the log and one commit of the index.
+//!
+//! A group is what has queued up while the one before it was committed. Where several more are announced to come
+//! ([`Store::announce`]), a group also waits for them a while: a commit takes nearly as long for one batch as for ten.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -9,7 +14,14 @@ use crate::StoreError;
 use crate::index::{Commit, IndexOp};
 use crate::options::{GROUP_BATCHES_MAX, GROUP_OPERATIONS_MAX};
 use crate::segment::{Location, RecordHeader, RecordKind, SegmentFile};
-use crate::store::Inner;
+use crate::store::{Inner, Store};
+
+/// A group waits if at least so many more batches are announced than wait already.
+const COMPANY_MIN: usize = 3;
+/// It waits for so many times as long as the last commit took, so that at most a third of the time goes into commits ...
+const WAIT_FACTOR: u32 = 2;
+/// ... but no longer than this.
+const WAIT_MAX: Duration = Duration::from_millis(50);
 
 /// Where a batch's commit record lies.
 #[derive(Debug)]
@@ -44,6 +56,8 @@ impl Pending {
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     state: Mutex<QueueState>,
+    /// Batches that will come or have come and are not committed yet.
+    announced: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -51,12 +65,40 @@ struct QueueState {
     waiting: VecDeque<Arc<Pending>>,
     /// Whether some thread commits a group now.
     led: bool,
+    /// When the last commit ended, and how long it took.
+    last: Option<(Instant, Duration)>,
 }
 
 impl Queue {
     /// Adds a batch. The caller still holds the log's tail, so that the order here is the order in the log.
     pub(crate) fn push(&self, pending: Arc<Pending>) {
         self.state.lock().waiting.push_back(pending);
+    }
+
+    /// Until when the next group waits for more batches, if there is reason to.
+    fn wait_until(&self, state: &QueueState) -> Option<Instant> {
+        let coming = self.announced.load(Ordering::Relaxed).saturating_sub(state.waiting.len());
+        let (ended, took) = state.last.filter(|_| coming >= COMPANY_MIN)?;
+        Some(ended + took.saturating_mul(WAIT_FACTOR).min(WAIT_MAX))
+    }
+}
+
+/// Says that a batch will be committed before this is dropped.
+#[derive(Debug)]
+pub struct Announcement(Arc<Inner>);
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        self.0.queue.announced.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Store {
+    /// Announces a batch that is still on its way. Where several are, commits wait for each other up to 50 ms and share
+    /// what they cost; alone, a batch is committed at once. Nothing else depends on it.
+    pub fn announce(&self) -> Announcement {
+        self.inner.queue.announced.fetch_add(1, Ordering::Relaxed);
+        Announcement(self.inner.clone())
     }
 }
 
@@ -86,10 +128,16 @@ impl Inner {
                 continue;
             }
             state.led = true;
+            if let Some(until) = self.queue.wait_until(&state) {
+                // Nobody wakes a leader.
+                pending.woken.wait_until(&mut state, until);
+            }
             let group = take_group(&mut state.waiting);
             drop(state);
+            let began = Instant::now();
             let result = self.commit_group(&group);
             state = self.queue.state.lock();
+            state.last = Some((Instant::now(), began.elapsed()));
             for member in &group {
                 *member.result.lock() = Some(result.clone());
                 member.woken.notify_one();
@@ -152,5 +200,32 @@ impl Inner {
         let files: Vec<_> = files.into_values().collect();
         SegmentFile::sync_all(&*self.disk, &files)
             .map_err(|error| self.stop(StoreError::failed(format!("fsync of a segment failed: {error}"))))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test fails by panicking
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_waits_only_for_company() {
+        let queue = Queue::default();
+        let ended = Instant::now();
+        let wait = |announced: usize, waiting: usize, took: Option<u64>| {
+            queue.announced.store(announced, Ordering::Relaxed);
+            let state = QueueState {
+                waiting: (0..waiting).map(|_| Pending::new(Vec::new(), Vec::new(), None)).collect(),
+                led: true,
+                last: took.map(|millis| (ended, Duration::from_millis(millis))),
+            };
+            queue.wait_until(&state).map(|until| until - ended)
+        };
+        assert_eq!(wait(9, 1, None), None, "nothing is known of commits yet");
+        assert_eq!(wait(1, 1, Some(4)), None, "it is alone");
+        assert_eq!(wait(8, 6, Some(4)), None, "nearly all are there");
+        assert_eq!(wait(0, 5, Some(4)), None, "nothing is announced");
+        assert_eq!(wait(8, 5, Some(4)), Some(Duration::from_millis(8)));
+        assert_eq!(wait(8, 5, Some(400)), Some(WAIT_MAX));
     }
 }

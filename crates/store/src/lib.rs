@@ -64,6 +64,7 @@ mod store;
 mod walk;
 mod writer;
 
+pub use commit::Announcement;
 pub use disk::{Disk, DiskFile, OpenMode, RealDisk, sim};
 pub use error::StoreError;
 pub use gc::GcReport;

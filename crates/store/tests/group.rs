@@ -71,6 +71,7 @@ fn concurrent_writers_share_fsyncs() {
                 barrier.wait();
                 for put in 0..PUTS {
                     let blob = thread * PUTS + put;
+                    let _announced = store.announce();
                     run(&store, &Step::Put { blob, pairs: 1, size: 120, version: 1 }).unwrap();
                     // Acknowledged: a power cut now keeps it.
                     if put % 6 == 0 {

@@ -49,6 +49,7 @@ pub(super) async fn put(
     let limit = limits::upload_body_bytes_max(view.params(), pairs);
     let body = BodyReader::new(body, BodyLimits::new(&node.config, limit))?;
     let _slot = node.gates.uploads.enter().await?;
+    let _announced = node.shelf.store.announce();
     let wait = node.config.timing.registration_wait(query.wait_millis);
     let small = body.length_max().filter(|length| *length <= WHOLE_BYTES_MAX);
     let mut upload = Receiving { node: &node, view: &view, blob, body, reader: UploadReader::new(view.params()) };

@@ -30,7 +30,7 @@ impl Shuffle {
         let mut i = 0;
         while i < order.len() {
             // Byte `i` comes from byte `i + by` of the same word; shuffles count from the 16 bytes that they work in.
-            order[i] = (i % 16 / 8 * 8 + (i + by) % 8) as u8;
+            order[i] = (i % 16 / 8 * 8 + (i + by) % 8).to_le_bytes()[0];
             i += 1;
         }
         Self(order)

@@ -189,7 +189,7 @@ mod narrow {
 
     use super::{super::blake2b, BLOCK, LANES, Part};
 
-    /// Four messages, then the other four.
+    /// Four messages, then the other four: halves of the rows.
     #[target_feature(enable = "avx2")]
     pub(super) fn absorb(words: &mut [[u64; LANES]; 8], left: &[u8; LANES], pieces: &[&[u8]; LANES], part: Part) {
         let (pieces, _) = pieces.as_chunks::<4>();
@@ -197,7 +197,7 @@ mod narrow {
         for (half, (pieces, left)) in pieces.iter().zip(left).enumerate() {
             let mut h = [_mm256_setzero_si256(); 8];
             for (row, words) in h.iter_mut().zip(words.iter()) {
-                // SAFETY: a row has 64 bytes.
+                // SAFETY: half of a row has 32 bytes.
                 *row = unsafe { _mm256_loadu_si256(words[4 * half..].as_ptr().cast()) };
             }
             let left = _mm256_cvtepu8_epi64(_mm_cvtsi32_si128(i32::from_le_bytes(*left)));
@@ -214,7 +214,7 @@ mod narrow {
                 start += BLOCK;
             }
             for (row, words) in h.iter().zip(words.iter_mut()) {
-                // SAFETY: a row has 64 bytes.
+                // SAFETY: half of a row has 32 bytes.
                 unsafe { _mm256_storeu_si256(words[4 * half..].as_mut_ptr().cast(), *row) };
             }
         }

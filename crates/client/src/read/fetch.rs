@@ -75,10 +75,9 @@ pub(crate) struct Run<'g> {
     /// Permits to verify: each takes memory.
     verifying: Arc<Semaphore>,
     took: Vec<Duration>,
-    /// How many are asked for at once: `parallel_max` as soon as some node is not quick.
-    parallel: usize,
+    /// How many are asked for at once as soon as some node is not quick.
     parallel_max: usize,
-    /// The row to be taken next, where rows are gathered in order: no more than `parallel` from it on are asked for.
+    /// The row to be taken next, where rows are gathered in order: no more from it on are asked for than at once.
     next_row: Option<u16>,
 }
 
@@ -111,9 +110,8 @@ impl<'g> Run<'g> {
     ) -> Self {
         let config = gather.config();
         let parallel_max = concurrent_max.min(config.concurrent_slivers_max);
-        let parallel = parallel_max.min(quick_max(gather.metadata.sliver_bytes(axis)));
         let limits = PlanLimits {
-            concurrent_max: parallel,
+            concurrent_max: parallel_max.min(quick_max(gather.metadata.sliver_bytes(axis))),
             in_flight_max,
             attempts_max: config.attempts_max,
             backoff: config.backoff_min,
@@ -128,7 +126,6 @@ impl<'g> Run<'g> {
             running: JoinSet::new(),
             verifying: Arc::new(Semaphore::new(budget.verifying_max)),
             took: Vec::with_capacity(needed),
-            parallel,
             parallel_max,
             next_row: None,
         }
@@ -142,15 +139,17 @@ impl<'g> Run<'g> {
     /// All rows before `next` have been taken: so many more are asked for.
     pub(crate) fn advance(&mut self, next: u16) {
         self.next_row = Some(next);
-        self.plan.ask_below(next.saturating_add(u16::try_from(self.parallel).unwrap_or(u16::MAX)));
+        self.plan.ask_below(next.saturating_add(u16::try_from(self.plan.concurrent_max()).unwrap_or(u16::MAX)));
     }
 
     /// Lets more be asked for at once when a sliver takes longer than those of quick nodes.
     fn allow_more_unless_quick(&mut self, now: Instant) {
+        if self.plan.concurrent_max() == self.parallel_max {
+            return;
+        }
         let slow = scaled(QUICK_TIME, self.gather.metadata.sliver_bytes(self.axis) as u64, QUICK_BYTES_PER_SECOND);
-        if self.parallel < self.parallel_max && self.plan.oldest_since().is_some_and(|since| now - since > slow) {
-            self.parallel = self.parallel_max;
-            self.plan.allow(self.parallel);
+        if self.plan.oldest_since().is_some_and(|since| now - since > slow) {
+            self.plan.allow(self.parallel_max);
             self.next_row.into_iter().for_each(|next| self.advance(next));
         }
     }

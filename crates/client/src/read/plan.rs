@@ -118,6 +118,11 @@ impl Plan {
         self.below = pair;
     }
 
+    /// How many may be in flight that were not overtaken.
+    pub(crate) fn concurrent_max(&self) -> usize {
+        self.limits.concurrent_max
+    }
+
     /// From now on so many may be in flight that were not overtaken.
     pub(crate) fn allow(&mut self, concurrent_max: usize) {
         self.limits.concurrent_max = concurrent_max;

@@ -78,9 +78,7 @@ impl IndexFile {
         let start = offset - offset % BLOCK_BYTES;
         let end = end.next_multiple_of(BLOCK_BYTES).min(file_len);
         let size = usize::try_from(end - start).map_err(io::Error::other)?;
-        let mut bytes = vec![0; size];
-        self.file.read_exact_at(&mut bytes, start)?;
-        Ok((usize::try_from(offset - start).map_err(io::Error::other)?, bytes))
+        Ok((usize::try_from(offset - start).map_err(io::Error::other)?, self.file.read_vec_at(size, start)?))
     }
 
     /// Compares blocks with what is remembered; returns those seen for the first time.

@@ -1,4 +1,4 @@
-//! Group commit: batches that wait at the same time share one fsync of the log and one commit of the index.
+//! Group commit: batches that wait at the same time share one fsync of the log.
 //!
 //! A group is what has queued up while the one before it was committed. Where several more are announced to come
 //! ([`Store::announce`]), a group also waits for them a while: a commit takes nearly as long for one batch as for ten.
@@ -150,7 +150,8 @@ impl Inner {
         }
     }
 
-    /// Log first, index second: what the index names is durable before the index names it.
+    /// Log first, index second: what the index names is durable before the index names it. Where the log says all of it, the
+    /// index may go to disk later.
     fn commit_group(&self, group: &[Arc<Pending>]) -> Result<(), StoreError> {
         self.check_running()?;
         let files: BTreeMap<u64, Arc<SegmentFile>> =
@@ -166,7 +167,7 @@ impl Inner {
             log_end: group.iter().filter_map(|pending| pending.record.as_ref()).next_back().map(|record| record.end),
             sequence: self.sequence.load(std::sync::atomic::Ordering::Acquire),
         };
-        match self.index.commit(&commit) {
+        match self.index.follow(&commit, self.options.index_lag_operations) {
             Ok(live) => {
                 let mut table = self.table.lock();
                 table.committed(&segments, &live);

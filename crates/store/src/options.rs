@@ -10,6 +10,10 @@ pub const STATE_KEY_BYTES_MAX: usize = 1024;
 pub const GROUP_BATCHES_MAX: usize = 256;
 /// Index operations in one shared commit at most (a single larger batch still goes through, alone).
 pub const GROUP_OPERATIONS_MAX: usize = 65_536;
+/// Bytes of records that the log may have beyond what the index has on disk: an open after a crash reads them.
+pub(crate) const INDEX_LAG_LOG_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes of keys and values of state that the index has in memory only.
+pub(crate) const INDEX_LAG_STATE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Sizes and ceilings of a store. The defaults suit a storage node.
 #[derive(Clone, Debug)]
@@ -23,6 +27,8 @@ pub struct StoreOptions {
     pub write_buffer_bytes: usize,
     /// Memory for pages of the index.
     pub index_cache_bytes: usize,
+    /// Operations that the index keeps in memory, since the log has them, before it takes them to disk together.
+    pub index_lag_operations: usize,
     /// Segment files held open for reading.
     pub open_segments_max: usize,
     /// A closed segment is rewritten by garbage collection when at least this share of its bytes is dead, in percent.
@@ -38,6 +44,7 @@ impl Default for StoreOptions {
             bytes_max: u64::MAX,
             write_buffer_bytes: 1024 * 1024,
             index_cache_bytes: 64 * 1024 * 1024,
+            index_lag_operations: 4096,
             open_segments_max: 128,
             collect_dead_percent: 50,
             salt: None,

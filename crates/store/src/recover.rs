@@ -69,6 +69,7 @@ fn open_index(disk: &Arc<dyn Disk>, options: &StoreOptions, fresh: bool) -> Resu
 /// A batch found whole in the log behind what the index knows.
 struct WholeBatch {
     ops: Vec<IndexOp>,
+    sequence: u64,
     end: Location,
 }
 
@@ -144,10 +145,7 @@ impl Recovery {
         let Some(last) = batches.last() else { return Ok(()) };
         tracing::info!(batches = batches.len(), "batches found whole in the log are applied to the index");
         let log_end = last.end;
-        let sequence = batches.iter().flat_map(|batch| &batch.ops).fold(self.state.sequence, |highest, op| match op {
-            IndexOp::Put { row, .. } | IndexOp::Move { row, .. } => highest.max(row.sequence),
-            _ => highest,
-        });
+        let sequence = batches.iter().fold(self.state.sequence, |highest, batch| highest.max(batch.sequence));
         let segments = self.segments.iter().filter(|(id, _)| **id >= self.log_end().segment && **id <= log_end.segment);
         let segments = segments.map(|(id, info)| (*id, *info)).collect();
         let ops = batches.iter().flat_map(|batch| &batch.ops).collect();
@@ -192,7 +190,7 @@ impl Recovery {
                     // Rows of this segment need its salt to be verified.
                     self.segments.insert(id, info);
                     if let Some(ops) = self.whole_batch(&*file, header.salt, at, &record)? {
-                        batches.push(WholeBatch { ops, end });
+                        batches.push(WholeBatch { ops, sequence: record.sequence, end });
                     }
                 }
                 RecordKind::Tombstone | RecordKind::Void => {}

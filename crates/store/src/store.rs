@@ -212,7 +212,7 @@ impl Store {
     /// When the index cannot be read.
     pub fn state_range(&self, prefix: &[u8]) -> Result<Vec<StateEntry>, StoreError> {
         self.inner.check_running()?;
-        self.inner.index.state_range(prefix, usize::MAX)
+        self.inner.index.state_range(prefix)
     }
 
     /// The records that were set aside because they do not verify.

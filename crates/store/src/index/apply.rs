@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use redb::{ReadableTable, Table};
 
+use super::memtable::Memtable;
 use super::ops::ROW_BYTES;
 use super::{
     Index, IndexOp, META, META_COMMIT, META_FORMAT, META_LOG_END, META_SEQUENCE, QUARANTINE, RECORDS, Row, SEGMENTS,
@@ -36,15 +37,68 @@ pub(crate) enum LiveChange {
     Exact(BTreeMap<u64, u64>),
 }
 
-type LiveDelta = BTreeMap<u64, i64>;
+pub(super) type LiveDelta = BTreeMap<u64, i64>;
 
 type Records<'t> = Table<'t, &'static [u8; KEY_BYTES], &'static [u8; ROW_BYTES]>;
 
 impl Index {
+    /// Makes a commit visible that lies durably in the log: in memory as long as there is room for it, so that many
+    /// batches share what a commit of the database costs. What a replay of the log would not do goes to the database.
+    ///
+    /// An error says that nothing of it is visible, as with [`Self::commit`].
+    pub(crate) fn follow(&self, commit: &Commit<'_>, operations_max: usize) -> Result<LiveChange, StoreError> {
+        let keep = commit.is_replayed() && Memtable::default().has_room(commit, operations_max);
+        if !keep || !self.memtable.read().has_room(commit, operations_max) {
+            self.flush()?;
+        }
+        if keep { self.remember(commit).map(LiveChange::Delta) } else { self.commit(commit) }
+    }
+
+    /// Brings the database up to where the log is.
+    pub(crate) fn flush(&self) -> Result<(), StoreError> {
+        // Only the thread that commits changes the memtable: what is written is what is cleared.
+        let (ops, kept) = {
+            let memtable = self.memtable.read();
+            if memtable.is_empty() {
+                return Ok(());
+            }
+            (memtable.operations(), memtable.commit())
+        };
+        // The segment table in memory has followed these changes already.
+        self.write(&Commit { ops: ops.iter().collect(), ..kept })?;
+        *self.memtable.write() = Memtable::default();
+        Ok(())
+    }
+
+    /// Takes a commit into memory.
+    fn remember(&self, commit: &Commit<'_>) -> Result<LiveDelta, StoreError> {
+        let stored = self.read(|transaction| {
+            let Some(table) = self.table(transaction, RECORDS)? else { return Ok(Vec::new()) };
+            let mut rows = Vec::new();
+            for op in &commit.ops {
+                if let IndexOp::Put { key, .. } = op {
+                    let bytes = key.to_bytes();
+                    rows.push(table.get(&bytes)?.and_then(|value| Row::from_bytes(&bytes, value.value())));
+                }
+            }
+            Ok(rows)
+        })?;
+        Ok(self.memtable.write().apply(commit, &stored))
+    }
+
     /// Applies a commit durably, all or nothing. When the database breaks on the way it is opened again, and what
     /// happened is read from it: `Ok` says that the commit is durable, an error that it is not there (or, when opening
     /// again fails too, that the next open tells).
     pub(crate) fn commit(&self, commit: &Commit<'_>) -> Result<LiveChange, StoreError> {
+        let (generation, delta) = self.write(commit)?;
+        match delta {
+            Some(delta) if self.counted.load(Ordering::Acquire) == generation => Ok(LiveChange::Delta(delta)),
+            _ => self.exact_live(generation),
+        }
+    }
+
+    /// The generation of the database that has the commit now, and what it changed, unless it landed in spite of an error.
+    fn write(&self, commit: &Commit<'_>) -> Result<(u64, Option<LiveDelta>), StoreError> {
         let mut again = true;
         loop {
             let opened = self.opened()?;
@@ -52,8 +106,7 @@ impl Index {
             let error = match self.try_commit(&opened.database, commit, before + 1) {
                 Ok(delta) => {
                     self.last_commit.store(before + 1, Ordering::Release);
-                    let followed = self.counted.load(Ordering::Acquire) == opened.generation;
-                    return if followed { Ok(LiveChange::Delta(delta)) } else { self.exact_live(opened.generation) };
+                    return Ok((opened.generation, Some(delta)));
                 }
                 Err(error) => classify(&opened.state, "commit to the index", error),
             };
@@ -66,7 +119,7 @@ impl Index {
             if self.log_state()?.commit != before {
                 // It had landed before the error, and opening made it durable.
                 self.last_commit.store(before + 1, Ordering::Release);
-                return self.exact_live(reopened.generation);
+                return Ok((reopened.generation, None));
             }
             if !again || matches!(error, StoreError::Full { .. }) {
                 return Err(error);
@@ -170,7 +223,7 @@ impl Index {
     }
 }
 
-fn signed(bytes: u64) -> i64 {
+pub(super) fn signed(bytes: u64) -> i64 {
     i64::try_from(bytes).expect("a record is smaller than 2^63 bytes")
 }
 

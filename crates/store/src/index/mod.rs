@@ -1,6 +1,8 @@
-//! The index: a redb database that says which records are visible, and where they are.
+//! The index: a redb database that says which records are visible, and where they are, behind a table in memory of what
+//! the log has since.
 
 mod apply;
+mod memtable;
 mod ops;
 
 use std::collections::BTreeMap;
@@ -11,6 +13,7 @@ use parking_lot::{Mutex, RwLock};
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition};
 
 pub(crate) use apply::{Commit, LiveChange};
+use memtable::Memtable;
 pub(crate) use ops::{IndexOp, Row, decode_ops, encode_ops};
 
 use crate::StoreError;
@@ -57,6 +60,8 @@ pub(crate) struct Index {
     name: &'static str,
     cache_bytes: usize,
     opened: RwLock<Option<Opened>>,
+    /// What the log has and the database does not. Changed only by the thread that commits.
+    memtable: RwLock<Memtable>,
     /// Held while the database is opened again after an I/O error.
     reopening: Mutex<()>,
     generations: AtomicU64,
@@ -89,6 +94,7 @@ impl Index {
             name,
             cache_bytes,
             opened: RwLock::new(None),
+            memtable: RwLock::default(),
             reopening: Mutex::new(()),
             generations: AtomicU64::new(0),
             counted: AtomicU64::new(0),
@@ -258,6 +264,9 @@ impl Index {
     /// The row of a key. A row that does not verify is an error, not an absence.
     pub(crate) fn row(&self, key: &RecordKey) -> Result<Option<Row>, StoreError> {
         let bytes = key.to_bytes();
+        if let Some(row) = self.memtable.read().row(&bytes) {
+            return Ok(Some(row));
+        }
         let found = self.read(|transaction| {
             let Some(table) = self.table(transaction, RECORDS)? else { return Ok(None) };
             Ok(table.get(&bytes)?.map(|value| Row::from_bytes(&bytes, value.value())))
@@ -272,33 +281,43 @@ impl Index {
         high: &[u8; KEY_BYTES],
         limit: usize,
     ) -> Result<Vec<(RecordKey, Row)>, StoreError> {
+        // Held until the database was read: a flush in between would take rows away from both.
+        let memtable = self.memtable.read();
         let found = self.read(|transaction| {
             let Some(table) = self.table(transaction, RECORDS)? else { return Ok(Vec::new()) };
             let mut rows = Vec::new();
             for row in table.range::<&[u8; KEY_BYTES]>(low..=high)?.take(limit) {
                 let (key, value) = row?;
-                rows.push((*key.value(), *value.value()));
+                rows.push((*key.value(), Row::from_bytes(key.value(), value.value())));
             }
             Ok(rows)
         })?;
-        found
-            .iter()
-            .map(|(key, value)| {
-                let parsed = RecordKey::from_bytes(key).zip(Row::from_bytes(key, value));
-                parsed.ok_or_else(|| StoreError::IndexLost { reason: "a row of the index is damaged".into() })
+        let mut rows: BTreeMap<[u8; KEY_BYTES], Option<Row>> = found.into_iter().collect();
+        rows.extend(memtable.rows(low..=high).take(limit).map(|(key, row)| (key, Some(row))));
+        drop(memtable);
+        rows.into_iter()
+            .take(limit)
+            .map(|(key, row)| {
+                let row = RecordKey::from_bytes(&key).zip(row);
+                row.ok_or_else(|| StoreError::IndexLost { reason: "a row of the index is damaged".into() })
             })
             .collect()
     }
 
     pub(crate) fn record_count(&self) -> Result<u64, StoreError> {
         use redb::ReadableTableMetadata;
-        self.read(|transaction| match self.table(transaction, RECORDS)? {
+        let memtable = self.memtable.read();
+        let stored = self.read(|transaction| match self.table(transaction, RECORDS)? {
             Some(table) => Ok(table.len()?),
             None => Ok(0),
-        })
+        })?;
+        Ok(stored + memtable.new_records())
     }
 
     pub(crate) fn state(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        if let Some(value) = self.memtable.read().state(key) {
+            return Ok(value);
+        }
         let found = self.read(|transaction| {
             let Some(table) = self.table(transaction, STATE)? else { return Ok(None) };
             Ok(table.get(key)?.map(|value| apply::unseal_state(key, value.value())))
@@ -307,11 +326,12 @@ impl Index {
     }
 
     /// State entries whose key begins with `prefix`, in key order.
-    pub(crate) fn state_range(&self, prefix: &[u8], limit: usize) -> Result<Vec<StateEntry>, StoreError> {
+    pub(crate) fn state_range(&self, prefix: &[u8]) -> Result<Vec<StateEntry>, StoreError> {
+        let memtable = self.memtable.read();
         let found = self.read(|transaction| {
             let Some(table) = self.table(transaction, STATE)? else { return Ok(Vec::new()) };
             let mut entries = Vec::new();
-            for entry in table.range::<&[u8]>(prefix..)?.take(limit) {
+            for entry in table.range::<&[u8]>(prefix..)? {
                 let (key, value) = entry?;
                 if !key.value().starts_with(prefix) {
                     break;
@@ -320,7 +340,15 @@ impl Index {
             }
             Ok(entries)
         })?;
-        found.into_iter().map(|(key, value)| Ok((key, value.ok_or_else(damaged_state)?))).collect()
+        let mut entries: BTreeMap<_, _> = found.into_iter().collect();
+        for (key, value) in memtable.states(prefix) {
+            match value {
+                Some(value) => entries.insert(key.clone(), Some(value.clone())),
+                None => entries.remove(key),
+            };
+        }
+        drop(memtable);
+        entries.into_iter().map(|(key, value)| Ok((key, value.ok_or_else(damaged_state)?))).collect()
     }
 
     /// Records set aside, by place.
@@ -345,6 +373,12 @@ impl Index {
 
 impl Drop for Index {
     fn drop(&mut self) {
+        // Saves the next open from reading the end of the log; it does without if this does not succeed.
+        if self.stopped.get().is_none()
+            && let Err(error) = self.flush()
+        {
+            tracing::warn!(%error, "the index stays behind the log until the next open");
+        }
         // No clean close: see `BackendState::retired`.
         if let Some(opened) = self.opened.get_mut().take() {
             opened.state.retire();

@@ -34,6 +34,8 @@ pub fn options() -> StoreOptions {
         write_buffer_bytes: 2 * 1024,
         index_cache_bytes: 1024 * 1024,
         open_segments_max: 3,
+        // Some batches of the workload stay in memory, some bring the index up to date, some are too large to wait.
+        index_lag_operations: 8,
         salt: Some(7),
         ..StoreOptions::default()
     }

@@ -160,15 +160,19 @@ impl Inner {
         if let Err(error) = SegmentFile::sync_all(&*self.disk, &files) {
             return Err(self.stop(StoreError::failed(format!("fsync of a segment failed: {error}"))));
         }
+        let log_end = group.iter().filter_map(|pending| pending.record.as_ref()).next_back().map(|record| record.end);
         let segments = self.table.lock().dirty();
         let commit = Commit {
             ops: group.iter().flat_map(|pending| &pending.ops).collect(),
             segments: segments.clone(),
-            log_end: group.iter().filter_map(|pending| pending.record.as_ref()).next_back().map(|record| record.end),
+            log_end,
             sequence: self.sequence.load(std::sync::atomic::Ordering::Acquire),
         };
         match self.index.follow(&commit, self.options.index_lag_operations) {
             Ok(live) => {
+                if let Some(end) = log_end {
+                    self.log.synced(end);
+                }
                 let mut table = self.table.lock();
                 table.committed(&segments, &live);
                 for op in commit.ops {

@@ -1,7 +1,7 @@
-//! Opening: the index says what is visible, batches that are whole in the log behind it are applied, the rest of the
-//! tail is cut off. Every step may be cut short by a crash and is then done again.
+//! Opening: the index says what is visible, batches that the log has behind it are applied, the rest of the tail is cut
+//! off. Every step may be cut short by a crash and is then done again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -13,8 +13,9 @@ use crate::disk::{Disk, OpenMode};
 use crate::index::{Commit, INDEX_FILE, Index, IndexOp, LogState, Row, decode_ops};
 use crate::key::RecordKey;
 use crate::segment::{
-    Handles, Location, Log, RECORD_HEADER, RecordHeader, RecordKind, Resume, SEGMENT_HEADER, Scan, Scanned,
-    SegmentHeader, SegmentInfo, SegmentTable, parse_segment_name, read_record, read_segment_header, segment_name,
+    CommitLink, Fault, Handles, Location, Log, RECORD_HEADER, RecordHeader, RecordKind, Resume, SEGMENT_HEADER, Scan,
+    Scanned, SegmentHeader, SegmentInfo, SegmentTable, parse_segment_name, read_record, read_segment_header,
+    segment_name,
 };
 use crate::store::{Inner, Store};
 use crate::{StoreError, StoreOptions};
@@ -66,11 +67,22 @@ fn open_index(disk: &Arc<dyn Disk>, options: &StoreOptions, fresh: bool) -> Resu
     }
 }
 
-/// A batch found whole in the log behind what the index knows.
-struct WholeBatch {
-    ops: Vec<IndexOp>,
-    sequence: u64,
+/// A commit record in the log behind what the index knows.
+struct FoundBatch {
+    header: RecordHeader,
     end: Location,
+    /// `None` when they cannot be read.
+    ops: Option<Vec<IndexOp>>,
+    /// Records of it that do not verify.
+    bad: Vec<(RecordKey, Row, Fault)>,
+}
+
+impl FoundBatch {
+    /// Its operations; what does not verify goes to the quarantine.
+    fn into_ops(self) -> impl Iterator<Item = IndexOp> {
+        let set_aside = |(key, row, fault)| IndexOp::SetAside { key, row, reason: fault as u8 };
+        self.ops.into_iter().flatten().chain(self.bad.into_iter().map(set_aside))
+    }
 }
 
 struct Recovery {
@@ -132,43 +144,105 @@ impl Recovery {
         self.disk.open(&segment_name(id), OpenMode::Existing).map_err(wrap)
     }
 
-    /// Applies batches that are whole in the log behind the index. Such a batch was acknowledged only if the index lost
-    /// its last commit; applying one that was not acknowledged is allowed, because it is whole.
+    /// Applies what the log has behind the index: batches that are whole, whether they were acknowledged or not, and those
+    /// that were durable once, without their records that have been damaged since.
     fn apply_tail(&mut self) -> Result<(), StoreError> {
         let log_end = self.log_end();
-        let mut batches = Vec::new();
+        let mut found = Vec::new();
         let tail: Vec<u64> = self.files.iter().copied().filter(|id| *id >= log_end.segment).collect();
-        for id in tail {
-            let from = if id == log_end.segment { log_end.offset } else { SEGMENT_HEADER };
-            batches.extend(self.scan_tail(id, from)?);
+        for id in &tail {
+            let from = if *id == log_end.segment { log_end.offset } else { SEGMENT_HEADER };
+            found.extend(self.scan_tail(*id, from)?);
         }
+        let (batches, left_out) = self.judge(found)?;
         let Some(last) = batches.last() else { return Ok(()) };
-        tracing::info!(batches = batches.len(), "batches found whole in the log are applied to the index");
+        tracing::info!(batches = batches.len(), "batches found in the log are applied to the index");
         let log_end = last.end;
-        let sequence = batches.iter().fold(self.state.sequence, |highest, batch| highest.max(batch.sequence));
+        let sequence = batches.iter().fold(self.state.sequence, |highest, batch| highest.max(batch.header.sequence));
         let segments = self.segments.iter().filter(|(id, _)| **id >= self.log_end().segment && **id <= log_end.segment);
         let segments = segments.map(|(id, info)| (*id, *info)).collect();
-        let ops = batches.iter().flat_map(|batch| &batch.ops).collect();
-        self.index.commit(&Commit { ops, segments, log_end: Some(log_end), sequence })?;
+        let ops: Vec<IndexOp> = batches.into_iter().flat_map(FoundBatch::into_ops).collect();
+        self.void(&left_out)?;
+        self.sync_segments(&ops, &tail)?;
+        self.index.commit(&Commit { ops: ops.iter().collect(), segments, log_end: Some(log_end), sequence })?;
         self.state = self.index.log_state()?;
         let live = self.index.segments()?;
         for (id, info) in &mut self.segments {
             info.live = live.get(id).map_or(0, |row| row.live);
         }
-        for op in batches.iter().flat_map(|batch| &batch.ops) {
+        for op in ops {
             if let IndexOp::DropSegment { segment } = op
-                && self.segments.remove(segment).is_some()
-                && let Some(position) = self.files.iter().position(|id| id == segment)
+                && self.segments.remove(&segment).is_some()
+                && let Some(position) = self.files.iter().position(|id| *id == segment)
             {
                 self.files.remove(position);
-                self.unlink(*segment)?;
+                self.unlink(segment)?;
             }
         }
         Ok(())
     }
 
-    /// The whole batches of one segment from an offset on; brings the segment's figures up to date.
-    fn scan_tail(&mut self, id: u64, from: u64) -> Result<Vec<WholeBatch>, StoreError> {
+    /// Tells the batches to apply from those to leave out. One that was durable once and cannot be read any more may not be
+    /// left out in silence: later ones build on it.
+    fn judge(&self, found: Vec<FoundBatch>) -> Result<(Vec<FoundBatch>, Vec<FoundBatch>), StoreError> {
+        let links = found.iter().map(|batch| CommitLink::from_bytes(&batch.header.blob));
+        let durable = links.filter_map(|link| link.durable).max();
+        let damaged = |at: Location| StoreError::IndexLost {
+            reason: format!("a commit record of segment {} before offset {} is damaged", at.segment, at.offset),
+        };
+        let (mut batches, mut left_out) = (Vec::new(), Vec::new());
+        let mut last = self.state.log_end;
+        for batch in found {
+            let previous = CommitLink::from_bytes(&batch.header.blob).previous;
+            if previous.is_some() && previous != last && previous <= durable {
+                return Err(damaged(batch.end));
+            }
+            last = Some(batch.end);
+            if batch.header.kind == RecordKind::Void {
+                continue;
+            }
+            let was_durable = last <= durable;
+            if batch.ops.is_none() && was_durable {
+                return Err(damaged(batch.end));
+            }
+            for (key, row, fault) in &batch.bad {
+                let (segment, offset) = (row.at.segment, row.at.offset);
+                tracing::warn!(%key, segment, offset, reason = fault.reason(), was_durable, "a record in the log is not whole");
+            }
+            let apply = batch.ops.is_some() && (batch.bad.is_empty() || was_durable);
+            if apply { &mut batches } else { &mut left_out }.push(batch);
+        }
+        Ok((batches, left_out))
+    }
+
+    /// Marks batches that were not whole, in place: batches behind them will be durable, which must not say that these were.
+    fn void(&self, left_out: &[FoundBatch]) -> Result<(), StoreError> {
+        for FoundBatch { header, end, .. } in left_out {
+            let at = Location { offset: end.offset - header.disk_len(), ..*end };
+            let Some(segment) = self.header_of(at.segment)? else { continue };
+            let bytes = RecordHeader { kind: RecordKind::Void, ..*header }.encode(segment.salt, at);
+            let written = self.open(at.segment)?.write_all_at(&bytes, at.offset);
+            written.map_err(|source| StoreError::io("leave a batch out", source))?;
+        }
+        Ok(())
+    }
+
+    /// Makes durable what the index is about to name: the process that wrote it may have died before it did.
+    fn sync_segments(&self, ops: &[IndexOp], tail: &[u64]) -> Result<(), StoreError> {
+        let named = ops.iter().filter_map(|op| match op {
+            IndexOp::Put { row, .. } | IndexOp::Move { row, .. } => Some(row.at.segment),
+            _ => None,
+        });
+        let ids: BTreeSet<u64> = named.chain(tail.iter().copied()).filter(|id| self.files.contains(id)).collect();
+        let failed = |error| StoreError::failed(format!("fsync of a segment failed: {error}"));
+        for id in ids {
+            self.open(id)?.sync_data().map_err(failed)?;
+        }
+        self.disk.sync_dir().map_err(|error| StoreError::failed(format!("fsync of the folder failed: {error}")))
+    }
+
+    /// The commit records of one segment from an offset on; brings the segment's figures up to date.
+    fn scan_tail(&mut self, id: u64, from: u64) -> Result<Vec<FoundBatch>, StoreError> {
         let wrap = |source| StoreError::io("read the tail of the log", source);
         let Some(header) = self.header_of(id)? else { return Ok(Vec::new()) };
         let file = self.open(id)?;
@@ -189,47 +263,45 @@ impl Recovery {
                 RecordKind::Commit => {
                     // Rows of this segment need its salt to be verified.
                     self.segments.insert(id, info);
-                    if let Some(ops) = self.whole_batch(&*file, header.salt, at, &record)? {
-                        batches.push(WholeBatch { ops, sequence: record.sequence, end });
-                    }
+                    let ops = read_record(&*file, header.salt, at, record.length).map_err(wrap)?;
+                    let ops = ops.ok().and_then(|(_, bytes)| decode_ops(&bytes[RECORD_HEADER..]));
+                    let bad = self.faults(ops.as_deref().unwrap_or_default())?;
+                    batches.push(FoundBatch { header: record, end, ops, bad });
                 }
-                RecordKind::Tombstone | RecordKind::Void => {}
+                RecordKind::Void => batches.push(FoundBatch { header: record, end, ops: None, bad: Vec::new() }),
+                RecordKind::Tombstone => {}
             }
         }
         self.segments.insert(id, info);
         Ok(batches)
     }
 
-    /// The operations of a commit record, if it and every record that it names are there and verify.
-    fn whole_batch(
-        &self,
-        file: &dyn crate::disk::DiskFile,
-        salt: u64,
-        at: Location,
-        record: &RecordHeader,
-    ) -> Result<Option<Vec<IndexOp>>, StoreError> {
-        let wrap = |source| StoreError::io("read the tail of the log", source);
-        let read = read_record(file, salt, at, record.length).map_err(wrap)?;
-        let Some(ops) = read.ok().and_then(|(_, bytes)| decode_ops(&bytes[RECORD_HEADER..])) else { return Ok(None) };
-        for op in &ops {
+    /// The records that operations name and that do not verify.
+    fn faults(&self, ops: &[IndexOp]) -> Result<Vec<(RecordKey, Row, Fault)>, StoreError> {
+        let mut bad = Vec::new();
+        for op in ops {
             if let IndexOp::Put { key, row } | IndexOp::Move { key, row, .. } = op
-                && !self.verifies(key, row)?
+                && let Some(fault) = self.fault_of(key, row)?
             {
-                return Ok(None);
+                bad.push((*key, *row, fault));
             }
         }
-        Ok(Some(ops))
+        Ok(bad)
     }
 
-    fn verifies(&self, key: &RecordKey, row: &Row) -> Result<bool, StoreError> {
+    fn fault_of(&self, key: &RecordKey, row: &Row) -> Result<Option<Fault>, StoreError> {
         if !self.files.contains(&row.at.segment) {
-            return Ok(false);
+            return Ok(Some(Fault::Missing));
         }
-        let Some(header) = self.header_of(row.at.segment)? else { return Ok(false) };
+        let Some(header) = self.header_of(row.at.segment)? else { return Ok(Some(Fault::Missing)) };
         let file = self.open(row.at.segment)?;
         let read = read_record(&*file, header.salt, row.at, row.length)
             .map_err(|source| StoreError::io("read the tail of the log", source))?;
-        Ok(read.is_ok_and(|(header, _)| header.key().as_ref() == Some(key) && Row::of(&header, row.at) == *row))
+        Ok(match read {
+            Ok((header, _)) if header.key().as_ref() == Some(key) && Row::of(&header, row.at) == *row => None,
+            Ok(_) => Some(Fault::Mismatch),
+            Err(fault) => Some(fault),
+        })
     }
 
     /// Cuts off what lies behind the last applied batch, durably, before anything new is appended there.
@@ -296,7 +368,7 @@ impl Recovery {
     fn finish(self, options: StoreOptions) -> Result<Store, StoreError> {
         let resume = self.resume()?;
         let salt = options.salt.unwrap_or_else(|| std::hash::RandomState::new().build_hasher().finish());
-        let log = Log::new(self.disk.clone(), &options, salt, self.next_id, resume);
+        let log = Log::new(self.disk.clone(), &options, salt, self.next_id, self.state.log_end, resume);
         let run = (self.state.sequence >> SEQUENCE_RUN_BITS) + 1;
         let inner = Inner {
             stopped: self.index.stopped(),

@@ -229,9 +229,11 @@ impl Writer {
         let place = log.reserve(&store.table, commit_position as u64 + commit_len, self.checked)?;
         self.settle(&place.at);
         let payload = encode_ops(&self.ops);
-        let header = self.header(RecordKind::Commit, [0; 32], 0, self.sequence, &payload)?;
+        let link = log.link().to_bytes();
+        let header = self.header(RecordKind::Commit, link, 0, self.sequence, &payload)?;
         self.chunk.push(header, &payload);
         let end = log.write(&store.table, &place, &mut self.chunk, None)?;
+        log.committed(end);
         self.files.insert(place.file.id, place.file.clone());
         let at = Location { segment: place.at.segment, offset: place.at.offset + commit_position as u64 };
         let record = CommitRecord { file: place.file, at, header, end };

@@ -5,41 +5,59 @@
 mod common;
 
 use common::*;
+use floe_store::StoreOptions;
 use floe_store::sim::{FaultPlan, Retention, SimDisk};
 
-fn operations_of(steps: &[Step]) -> u64 {
+fn operations_of(steps: &[Step], options: &StoreOptions) -> u64 {
     let disk = SimDisk::new(1);
-    let outcome = run_until_error(&disk, steps, &options());
+    let outcome = run_until_error(&disk, steps, options);
     assert!(outcome.error.is_none(), "the workload runs: {:?}", outcome.error);
-    let store = open(&disk, options()).unwrap();
+    let store = open(&disk, options.clone()).unwrap();
     outcome.check(&visible(&store).unwrap(), "no fault");
     assert!(store.usage().unwrap().segments > 1, "the workload fills more than one segment");
     disk.operations()
 }
 
-fn cut_at(steps: &[Step], at: u64) -> (SimDisk, Outcome) {
+fn cut_at(steps: &[Step], options: &StoreOptions, at: u64) -> (SimDisk, Outcome) {
     let disk = SimDisk::new(at);
     disk.set_faults(FaultPlan { power_off_at: Some(at), ..FaultPlan::default() });
-    let outcome = run_until_error(&disk, steps, &options());
+    let outcome = run_until_error(&disk, steps, options);
     (disk, outcome)
 }
 
 #[test]
 fn power_cut_after_every_operation() {
+    cut_everywhere(&options());
+}
+
+#[test]
+fn power_cut_while_the_index_goes_along_with_the_log() {
+    cut_everywhere(&StoreOptions { index_lag_operations: 0, ..options() });
+}
+
+#[test]
+fn power_cut_while_the_index_follows_only_where_it_must() {
+    cut_everywhere(&StoreOptions { index_lag_operations: 4096, ..options() });
+}
+
+fn cut_everywhere(options: &StoreOptions) {
     let steps = canonical();
-    let total = operations_of(&steps);
+    let total = operations_of(&steps, options);
     let mut images = 0;
     for at in 1..=total {
-        let (disk, outcome) = cut_at(&steps, at);
+        let (disk, outcome) = cut_at(&steps, options, at);
         for retention in RETENTIONS {
-            let context = format!("power cut at operation {at} of {total}, keeping {retention:?}");
+            let lag = options.index_lag_operations;
+            let context = format!("lag {lag}, power cut at operation {at} of {total}, keeping {retention:?}");
             let image = disk.crash(retention, at * 31 + 7);
-            let store = open(&image, options()).unwrap_or_else(|error| panic!("{context}: cannot open: {error}"));
+            let open =
+                || open(&image, options.clone()).unwrap_or_else(|error| panic!("{context}: cannot open: {error}"));
+            let store = open();
             let seen = visible(&store).unwrap_or_else(|error| panic!("{context}: cannot read: {error}"));
             outcome.check(&seen, &context);
             assert_eq!(store.quarantined().unwrap(), [], "{context}");
             drop(store);
-            let again = open(&image, options()).unwrap_or_else(|error| panic!("{context}: cannot open again: {error}"));
+            let again = open();
             assert_eq!(visible(&again).unwrap(), seen, "{context}: opening twice changes nothing");
             // It must also go on working.
             let step = Step::Put { blob: 200, pairs: 1, size: 200, version: 1 };
@@ -53,12 +71,31 @@ fn power_cut_after_every_operation() {
     println!("{images} images of {total} operations");
 }
 
+/// The process dies, the machine lives on: what was written and not synced is still there for the next process. Then the power goes.
+#[test]
+fn killed_and_opened_again_then_power_cut() {
+    let steps = canonical();
+    let total = operations_of(&steps, &options());
+    for at in 1..=total {
+        let context = format!("killed at operation {at} of {total}");
+        let (disk, outcome) = cut_at(&steps, &options(), at);
+        disk.set_faults(FaultPlan::default());
+        let store = open(&disk, options()).unwrap_or_else(|error| panic!("{context}: cannot open: {error}"));
+        let seen = visible(&store).unwrap_or_else(|error| panic!("{context}: cannot read: {error}"));
+        outcome.check(&seen, &context);
+        let image = disk.crash(Retention::None, at);
+        let store = open(&image, options()).unwrap_or_else(|error| panic!("{context}: cannot open again: {error}"));
+        assert_eq!(visible(&store).unwrap(), seen, "{context}: what a reader has seen stays");
+        assert_eq!(store.quarantined().unwrap(), [], "{context}");
+    }
+}
+
 #[test]
 fn power_cut_during_recovery() {
     let steps = canonical();
-    let total = operations_of(&steps);
+    let total = operations_of(&steps, &options());
     for at in (5..=total).step_by(13) {
-        let (disk, outcome) = cut_at(&steps, at);
+        let (disk, outcome) = cut_at(&steps, &options(), at);
         for retention in [Retention::All, Retention::Subset] {
             let image = disk.crash(retention, at);
             let recovery = {

@@ -111,6 +111,67 @@ fn every_byte_of_a_live_record_is_covered() {
     }
 }
 
+/// Power goes while the index is behind the log, and then the log rots: one flip takes one record, which is set aside, or the
+/// store says that it cannot go on without a rebuild. Only what the last batch had may be gone, as if it had not been whole.
+#[test]
+fn flips_in_the_part_of_the_log_that_the_index_has_not() {
+    let options = || floe_store::StoreOptions { index_lag_operations: 4096, ..options() };
+    let disk = SimDisk::new(14);
+    let store = open(&disk, options()).unwrap();
+    let (mut before, mut model) = (Model::default(), Model::default());
+    for step in [
+        Step::Put { blob: 1, pairs: 2, size: 300, version: 1 },
+        Step::State { key: 1, value: Some(1) },
+        Step::Stream { blob: 2, pairs: 3, size: 900, version: 1 },
+        Step::Abandon { blob: 3, pairs: 3, size: 700 },
+        Step::Put { blob: 1, pairs: 2, size: 350, version: 2 },
+        Step::State { key: 1, value: None },
+        Step::Put { blob: 5, pairs: 1, size: 100, version: 1 },
+    ] {
+        run(&store, &step).unwrap();
+        before.clone_from(&model);
+        model.apply(&step);
+    }
+    let crashed = disk.crash(Retention::None, 0);
+    assert_eq!(visible(&open(&crashed.crash(Retention::All, 0), options()).unwrap()).unwrap(), model);
+    let (mut refused, mut rebuilds, mut last_lost) = (0, 0, 0);
+    for name in segments(&crashed) {
+        for at in (0..crashed.read_file(&name).unwrap().len()).step_by(11) {
+            let image = crashed.crash(Retention::All, 0);
+            image.rot(&name, |bytes| bytes[at] ^= 0x20);
+            let context = format!("byte {at} of {name}");
+            let handle: Arc<dyn Disk> = Arc::new(image.clone());
+            let (store, report) =
+                Store::open_or_rebuild(handle, options()).unwrap_or_else(|error| panic!("{context}: {error}"));
+            let mut seen = visible(&store).unwrap();
+            if report.is_some() {
+                // What was never acknowledged may show up, and state is gone.
+                seen.items.retain(|key, _| model.items.contains_key(key));
+                seen.state.clone_from(&model.state);
+                rebuilds += 1;
+            }
+            if seen == before {
+                last_lost += 1;
+                continue;
+            }
+            assert_eq!(seen.state, model.state, "{context}");
+            let bad: Vec<_> = store.quarantined().unwrap().iter().map(|bad| bad.item).collect();
+            refused += usize::from(!bad.is_empty());
+            let old = |key| bad.contains(key) && report.is_some();
+            for (key, bytes) in &model.items {
+                let got = seen.items.get(key);
+                assert!(got == Some(bytes) || got.is_none() && bad.contains(key) || old(key), "{context}: {key:?}");
+            }
+            assert!(seen.items.keys().all(|key| model.items.contains_key(key)), "{context}");
+        }
+    }
+    drop(store);
+    assert!(
+        refused > 100 && rebuilds > 10 && last_lost > 10,
+        "{refused} refused, {rebuilds} rebuilds, {last_lost} lost"
+    );
+}
+
 type Damage = Box<dyn Fn(&SimDisk, &str)>;
 
 #[test]

@@ -57,8 +57,7 @@ impl Size {
 impl Commit<'_> {
     /// Whether opening would do all of it again from the log alone.
     pub(super) fn is_replayed(&self) -> bool {
-        self.log_end.is_some()
-            && self.ops.iter().all(|op| matches!(op, IndexOp::Put { .. } | IndexOp::State { .. }))
+        self.log_end.is_some() && self.ops.iter().all(|op| matches!(op, IndexOp::Put { .. } | IndexOp::State { .. }))
     }
 }
 
@@ -104,8 +103,10 @@ impl Memtable {
 
     /// The operations that bring the database up to date.
     pub(super) fn operations(&self) -> Vec<IndexOp> {
-        let put = |(key, row): (&[u8; KEY_BYTES], &Row)| Some(IndexOp::Put { key: RecordKey::from_bytes(key)?, row: *row });
-        let state = |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| IndexOp::State { key: key.clone(), value: value.clone() };
+        let put =
+            |(key, row): (&[u8; KEY_BYTES], &Row)| Some(IndexOp::Put { key: RecordKey::from_bytes(key)?, row: *row });
+        let state =
+            |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| IndexOp::State { key: key.clone(), value: value.clone() };
         self.records.iter().filter_map(put).chain(self.state.iter().map(state)).collect()
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::{Mutex, MutexGuard};
 use twox_hash::XxHash3_64;
 
+use super::link::CommitLink;
 use super::record::{
     Location, RECORD_ALIGN, RECORD_ALIGN_BYTES, RECORD_HEADER, RecordHeader, RecordKind, SEGMENT_HEADER, SegmentHeader,
     segment_name,
@@ -98,6 +99,8 @@ pub(crate) struct Log {
     active: Mutex<Active>,
     /// Segments that someone may still write to or commit records of.
     pinned: Mutex<HashMap<u64, Weak<SegmentFile>>>,
+    /// The end of the last commit record that is durable.
+    durable: Mutex<Option<Location>>,
 }
 
 #[derive(Debug)]
@@ -105,6 +108,8 @@ struct Active {
     file: Option<Arc<SegmentFile>>,
     tail: u64,
     next_id: u64,
+    /// The end of the last commit record.
+    committed: Option<Location>,
 }
 
 /// Where an append continues after the store was opened.
@@ -121,6 +126,7 @@ impl Log {
         options: &crate::StoreOptions,
         salt: u64,
         next_id: u64,
+        end: Option<Location>,
         resume: Option<Resume>,
     ) -> Self {
         let mut pinned = HashMap::new();
@@ -133,9 +139,9 @@ impl Log {
                     named: AtomicBool::new(true),
                 });
                 pinned.insert(file.id, Arc::downgrade(&file));
-                Active { file: Some(file), tail: resume.tail, next_id }
+                Active { file: Some(file), tail: resume.tail, next_id, committed: end }
             }
-            None => Active { file: None, tail: 0, next_id },
+            None => Active { file: None, tail: 0, next_id, committed: end },
         };
         Self {
             disk,
@@ -144,7 +150,13 @@ impl Log {
             salt,
             active: Mutex::new(active),
             pinned: Mutex::new(pinned),
+            durable: Mutex::new(end),
         }
+    }
+
+    /// The log was synced up to the end of a commit record.
+    pub(crate) fn synced(&self, end: Location) {
+        *self.durable.lock() = Some(end);
     }
 
     pub(crate) fn lock(&self) -> Appender<'_> {
@@ -190,6 +202,16 @@ impl Appender<'_> {
         };
         let at = Location { segment: file.id, offset: self.active.tail };
         Ok(Place { file, at })
+    }
+
+    /// What the next commit record says of those before it.
+    pub(crate) fn link(&self) -> CommitLink {
+        CommitLink { previous: self.active.committed, durable: *self.log.durable.lock() }
+    }
+
+    /// A commit record was written.
+    pub(crate) fn committed(&mut self, end: Location) {
+        self.active.committed = Some(end);
     }
 
     /// Closes the segment that takes appends if `wanted` says so: the next append begins a new one.

@@ -1,6 +1,7 @@
 //! The segment log: append-only files of self-describing records.
 
 mod handles;
+mod link;
 mod log;
 mod record;
 mod scan;
@@ -8,6 +9,7 @@ mod table;
 mod tombstone;
 
 pub(crate) use handles::Handles;
+pub(crate) use link::CommitLink;
 pub(crate) use log::{Chunk, Log, Resume, SegmentFile};
 pub(crate) use record::{
     FORMAT_VERSION, Location, PayloadHash, RECORD_HEADER, RecordHeader, RecordKind, SEGMENT_HEADER, SegmentHeader,

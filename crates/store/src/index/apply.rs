@@ -75,11 +75,17 @@ impl Index {
         let stored = self.read(|transaction| {
             let Some(table) = self.table(transaction, RECORDS)? else { return Ok(Vec::new()) };
             let mut rows = Vec::new();
+            let mut blob = None;
             for op in &commit.ops {
-                if let IndexOp::Put { key, .. } = op {
-                    let bytes = key.to_bytes();
-                    rows.push(table.get(&bytes)?.and_then(|value| Row::from_bytes(&bytes, value.value())));
+                let IndexOp::Put { key, .. } = op else { continue };
+                // Most blobs are new, all of their keys at once.
+                if blob.is_none_or(|(id, _)| id != key.blob) {
+                    let (low, high) = RecordKey::range_of(&key.blob);
+                    blob = Some((key.blob, table.range::<&[u8; KEY_BYTES]>(&low..=&high)?.next().is_some()));
                 }
+                let bytes = key.to_bytes();
+                let known = if blob.is_some_and(|(_, known)| known) { table.get(&bytes)? } else { None };
+                rows.push(known.and_then(|value| Row::from_bytes(&bytes, value.value())));
             }
             Ok(rows)
         })?;

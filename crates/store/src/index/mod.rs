@@ -292,9 +292,14 @@ impl Index {
             }
             Ok(rows)
         })?;
-        let mut rows: BTreeMap<[u8; KEY_BYTES], Option<Row>> = found.into_iter().collect();
-        rows.extend(memtable.rows(low..=high).take(limit).map(|(key, row)| (key, Some(row))));
+        let newer: Vec<_> = memtable.rows(low..=high).take(limit).map(|(key, row)| (key, Some(row))).collect();
         drop(memtable);
+        let rows = if found.is_empty() || newer.is_empty() {
+            [found, newer].concat()
+        } else {
+            let merged: BTreeMap<_, _> = found.into_iter().chain(newer).collect();
+            merged.into_iter().collect()
+        };
         rows.into_iter()
             .take(limit)
             .map(|(key, row)| {

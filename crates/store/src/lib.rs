@@ -26,7 +26,8 @@
 //!
 //! # Guarantees
 //! - **Acknowledged is durable.** When [`Store::put`] or [`Writer::commit`] returns `Ok`, the batch survives `kill -9` and a power
-//!   cut: data is synced before the index names it, the index before the caller is told.
+//!   cut: the log is synced before the index names anything in it and before the caller is told. What the index has not on disk
+//!   yet, the next open takes from the log.
 //! - **All or nothing.** A batch (slivers, metadata and state together) becomes visible as a whole or not at all.
 //! - **Never wrong bytes.** Every read is verified against checksums in the record and in the index. What does not verify is set
 //!   aside, reported, kept on disk, and counts as missing. [`Store::sliver_part_unverified`] is the one exception, for callers
@@ -43,7 +44,7 @@
 //!
 //! # Where to start reading
 //! `writer.rs` (appending), `commit.rs` (group commit), `recover.rs` (opening). `segment/` knows the form of records, `index/` the
-//! tables; `gc.rs`, `scrub.rs` and `rebuild.rs` are what their names say. docs/disk-format.md has every byte and why each point
+//! tables and what is in memory before them; `gc.rs`, `scrub.rs` and `rebuild.rs` are what their names say. docs/disk-format.md has every byte and why each point
 //! of a crash is safe. The crate knows nothing of HTTP, of the chain, or of the code: ids are plain bytes.
 //!
 //! All calls block; the store has no threads of its own.

@@ -61,6 +61,7 @@ const PUTS: u8 = 12;
 #[test]
 fn concurrent_writers_share_fsyncs() {
     let sim = SimDisk::new(9);
+    let options = || StoreOptions { index_lag_operations: 0, ..options() };
     let store = Store::open(Arc::new(SlowSync(sim.clone())), options()).unwrap();
     let before = sim.syncs();
     let barrier = Arc::new(Barrier::new(usize::from(THREADS)));

@@ -75,17 +75,21 @@ impl Index {
         let stored = self.read(|transaction| {
             let Some(table) = self.table(transaction, RECORDS)? else { return Ok(Vec::new()) };
             let mut rows = Vec::new();
-            let mut blob = None;
+            let mut last = None;
             for op in &commit.ops {
                 let IndexOp::Put { key, .. } = op else { continue };
-                // Most blobs are new, all of their keys at once.
-                if blob.is_none_or(|(id, _)| id != key.blob) {
-                    let (low, high) = RecordKey::range_of(&key.blob);
-                    blob = Some((key.blob, table.range::<&[u8; KEY_BYTES]>(&low..=&high)?.next().is_some()));
-                }
                 let bytes = key.to_bytes();
-                let known = if blob.is_some_and(|(_, known)| known) { table.get(&bytes)? } else { None };
-                rows.push(known.and_then(|value| Row::from_bytes(&bytes, value.value())));
+                // Most blobs are new, with all of their keys.
+                let is_known = match last {
+                    Some((blob, is_known)) if blob == key.blob => is_known,
+                    _ => {
+                        let (low, high) = RecordKey::range_of(&key.blob);
+                        table.range::<&[u8; KEY_BYTES]>(&low..=&high)?.next().is_some()
+                    }
+                };
+                last = Some((key.blob, is_known));
+                let row = if is_known { table.get(&bytes)? } else { None };
+                rows.push(row.and_then(|value| Row::from_bytes(&bytes, value.value())));
             }
             Ok(rows)
         })?;

@@ -13,8 +13,6 @@ use crate::segment::{Location, SegmentInfo};
 #[derive(Debug, Default)]
 pub(crate) struct Memtable {
     records: BTreeMap<[u8; KEY_BYTES], Row>,
-    /// How many of `records` have keys that the database does not.
-    new_records: u64,
     /// `None` for an entry that is removed.
     state: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// How much its batches have in the log: a replay would read that.
@@ -63,7 +61,7 @@ impl Commit<'_> {
 
 impl Memtable {
     pub(super) fn is_empty(&self) -> bool {
-        self.size.operations == 0
+        self.log_end.is_none()
     }
 
     pub(super) fn has_room(&self, commit: &Commit<'_>, operations_max: usize) -> bool {
@@ -82,7 +80,6 @@ impl Memtable {
                 IndexOp::Put { key, row } => {
                     let stored = stored.next().copied().flatten();
                     let kept = self.records.insert(key.to_bytes(), *row);
-                    self.new_records += u64::from(kept.is_none() && stored.is_none());
                     if let Some(old) = kept.or(stored) {
                         *delta.entry(old.at.segment).or_default() -= signed(old.disk_len());
                     }
@@ -96,7 +93,7 @@ impl Memtable {
         }
         self.size = self.size.and(Size::of(commit));
         self.segments.extend(commit.segments.iter().copied());
-        self.log_end = commit.log_end.or(self.log_end);
+        self.log_end = commit.log_end;
         self.sequence = self.sequence.max(commit.sequence);
         delta
     }
@@ -110,14 +107,14 @@ impl Memtable {
         self.records.iter().filter_map(put).chain(self.state.iter().map(state)).collect()
     }
 
-    /// The commit of those operations, without them.
+    /// What else that commit says.
     pub(super) fn commit(&self) -> Commit<'static> {
         let segments = self.segments.iter().map(|(id, info)| (*id, *info)).collect();
         Commit { ops: Vec::new(), segments, log_end: self.log_end, sequence: self.sequence }
     }
 
-    pub(super) fn new_records(&self) -> u64 {
-        self.new_records
+    pub(super) fn keys(&self) -> impl Iterator<Item = &[u8; KEY_BYTES]> {
+        self.records.keys()
     }
 
     pub(super) fn row(&self, key: &[u8; KEY_BYTES]) -> Option<Row> {

@@ -312,11 +312,14 @@ impl Index {
     pub(crate) fn record_count(&self) -> Result<u64, StoreError> {
         use redb::ReadableTableMetadata;
         let memtable = self.memtable.read();
-        let stored = self.read(|transaction| match self.table(transaction, RECORDS)? {
-            Some(table) => Ok(table.len()?),
-            None => Ok(0),
-        })?;
-        Ok(stored + memtable.new_records())
+        self.read(|transaction| {
+            let Some(table) = self.table(transaction, RECORDS)? else { return Ok(memtable.keys().count() as u64) };
+            let mut count = table.len()?;
+            for key in memtable.keys() {
+                count += u64::from(table.get(key)?.is_none());
+            }
+            Ok(count)
+        })
     }
 
     pub(crate) fn state(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

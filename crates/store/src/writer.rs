@@ -1,6 +1,6 @@
 //! Writing: a batch of items becomes durable and visible as a whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,6 +21,10 @@ use crate::{StoreError, limits};
 const GATHER_BYTES_MAX: usize = 64 * 1024;
 /// From this length on the disk begins to write while the batch goes on, so that its commit waits for less.
 const WRITEBACK_BYTES_MIN: u64 = 512 * 1024;
+/// What a batch has beyond this need not stay in memory: it would push out what is read often.
+const CACHED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// What the disk may still be writing out, of such a batch.
+const UNWRITTEN_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Items to be put together, in memory. For a large set of slivers use [`crate::Store::begin`].
 #[derive(Clone, Debug, Default)]
@@ -79,6 +83,42 @@ impl Batch {
     }
 }
 
+/// The long pieces of a batch that lie behind where it is written.
+#[derive(Default)]
+struct Behind {
+    /// Pieces that may still be in memory: segment, offset, length.
+    pieces: VecDeque<(Arc<SegmentFile>, u64, u64)>,
+    /// Bytes of those.
+    unwritten: u64,
+    /// Bytes of all pieces so far.
+    total: u64,
+}
+
+impl Behind {
+    fn add(&mut self, file: Arc<SegmentFile>, offset: u64, len: u64) {
+        self.pieces.push_back((file, offset, len));
+        self.unwritten += len;
+        self.total += len;
+        while self.total > CACHED_BYTES_MAX && self.unwritten > UNWRITTEN_BYTES_MAX {
+            self.forget_first();
+        }
+    }
+
+    /// All is written out now.
+    fn leave(mut self) {
+        while self.total > CACHED_BYTES_MAX && !self.pieces.is_empty() {
+            self.forget_first();
+        }
+    }
+
+    fn forget_first(&mut self) {
+        if let Some((file, offset, len)) = self.pieces.pop_front() {
+            file.file.will_not_need(offset, len);
+            self.unwritten -= len;
+        }
+    }
+}
+
 /// A batch that is written as it comes: records go to the log at once (not yet synced, not yet visible), so that memory
 /// stays bounded however large the batch is. [`Writer::commit`] makes it durable and visible; a writer that is dropped
 /// leaves nothing but dead bytes, which garbage collection frees.
@@ -92,6 +132,7 @@ pub struct Writer {
     ops: Vec<IndexOp>,
     files: BTreeMap<u64, Arc<SegmentFile>>,
     state_bytes: usize,
+    behind: Behind,
     /// Whether the configured ceiling applies; it does not to what frees space.
     checked: bool,
     /// The first error; a writer that met one cannot commit.
@@ -116,6 +157,7 @@ impl Writer {
             ops: Vec::new(),
             files: BTreeMap::new(),
             state_bytes: 0,
+            behind: Behind::default(),
             checked,
             broken: None,
         })
@@ -211,9 +253,11 @@ impl Writer {
             return Ok(());
         }
         let pending = self.finish()?;
-        let store = self.store.clone();
+        let (store, behind) = (self.store.clone(), std::mem::take(&mut self.behind));
         drop(self);
-        store.wait(&pending)
+        store.wait(&pending)?;
+        behind.leave();
+        Ok(())
     }
 
     /// Writes what is gathered with the commit record behind it, and queues the batch.
@@ -287,6 +331,7 @@ impl Writer {
         drop(log);
         if len >= WRITEBACK_BYTES_MIN {
             place.file.file.begin_writeback(place.at.offset, len);
+            self.behind.add(place.file.clone(), place.at.offset, len);
         }
         self.settle(&place.at);
         self.chunk.clear();

@@ -1,4 +1,4 @@
-//! Slivers of a blob that is too large for memory: in its source, and in a file without a name.
+//! Slivers of a blob that is too large for memory: in its source, and in files without a name.
 
 use std::{
     fs::File,
@@ -28,18 +28,54 @@ const PIECES_PER_UPLOAD: usize = 3;
 
 type Failure = SpoolError<io::Error, io::Error>;
 
-/// A file without a name; it vanishes with the last that holds it, however that ends.
-struct SpoolFile(File);
+/// Files that a spool is spread over: most file systems let one thread write to a file at a time.
+const FILES: usize = 8;
+/// What lies in one file before the next one goes on.
+const STRETCH_BYTES: u64 = 1 << 20;
 
-impl Spool for SpoolFile {
-    type Error = io::Error;
+/// Files without a name; they vanish with the last that holds them, however that ends.
+struct SpoolFiles([File; FILES]);
 
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
+impl SpoolFiles {
+    fn new(dir: &Path) -> io::Result<Self> {
+        let files: Vec<File> = (0..FILES).map(|_| tempfile::tempfile_in(dir)).collect::<io::Result<_>>()?;
+        files.try_into().map(Self).map_err(|_| io::Error::other("another number of files"))
     }
 
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(buffer, offset)
+    /// The stretches of a piece: in which file, at which place, how much.
+    fn stretches(&self, offset: u64, length: usize) -> impl Iterator<Item = (&File, u64, usize)> {
+        let end = offset + length as u64;
+        let mut at = offset;
+        std::iter::from_fn(move || {
+            let (stretch, within) = (at / STRETCH_BYTES, at % STRETCH_BYTES);
+            let bytes = (STRETCH_BYTES - within).min(end - at);
+            at += bytes;
+            let file = &self.0[usize::try_from(stretch % FILES as u64).ok()?];
+            let place = stretch / FILES as u64 * STRETCH_BYTES + within;
+            (bytes > 0).then_some((file, place, usize::try_from(bytes).ok()?))
+        })
+    }
+}
+
+impl Spool for SpoolFiles {
+    type Error = io::Error;
+
+    fn write_at(&self, offset: u64, mut bytes: &[u8]) -> io::Result<()> {
+        for (file, place, length) in self.stretches(offset, bytes.len()) {
+            let (stretch, rest) = bytes.split_at(length);
+            file.write_all_at(stretch, place)?;
+            bytes = rest;
+        }
+        Ok(())
+    }
+
+    fn read_at(&self, offset: u64, mut buffer: &mut [u8]) -> io::Result<()> {
+        for (file, place, length) in self.stretches(offset, buffer.len()) {
+            let (stretch, rest) = buffer.split_at_mut(length);
+            file.read_exact_at(stretch, place)?;
+            buffer = rest;
+        }
+        Ok(())
     }
 }
 
@@ -47,7 +83,7 @@ impl Spool for SpoolFile {
 pub(super) struct Spooled {
     blob: SpooledBlob,
     source: SharedSource,
-    spool: SpoolFile,
+    spool: SpoolFiles,
     dir: PathBuf,
     reads: Semaphore,
     /// The first read that failed.
@@ -74,8 +110,7 @@ impl Spooled {
         let dir = config.spool_dir.clone().unwrap_or_else(std::env::temp_dir);
         let ceiling = usize::try_from(config.memory_ceiling_bytes).unwrap_or(usize::MAX);
         compute(move || {
-            let spool = tempfile::tempfile_in(&dir).map_err(|error| failed(&dir, &SpoolError::Spool(error)))?;
-            let spool = SpoolFile(spool);
+            let spool = SpoolFiles::new(&dir).map_err(|error| failed(&dir, &SpoolError::Spool(error)))?;
             let watched = WatchedSource::new(&*source, progress);
             let blob = encode_into(params, &watched, &spool, ceiling).map_err(|error| failed(&dir, &error))?;
             drop(watched);
@@ -129,5 +164,27 @@ fn failed(dir: &Path, failure: &Failure) -> ClientError {
         SpoolError::TooLarge(error) => ClientError::Internal(error.to_string()),
         SpoolError::Source(error) => ClientError::of_source(error),
         SpoolError::Spool(error) => ClientError::Spool { dir: dir.to_owned(), error: copy(error) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_come_back_across_files() {
+        let spool = SpoolFiles::new(&std::env::temp_dir()).unwrap();
+        let bytes: Vec<u8> = (0..3 * STRETCH_BYTES + 100).map(|at| (at % 251) as u8).collect();
+        let half = bytes.len() / 2;
+        let offset = 9 * STRETCH_BYTES - 30;
+        spool.write_at(offset + half as u64, &bytes[half..]).unwrap();
+        spool.write_at(offset, &bytes[..half]).unwrap();
+        spool.write_at(0, &bytes[..10]).unwrap();
+        for range in [0..bytes.len(), 20..40, 29..31, half - 5..half + 5, 7..7] {
+            let mut read = vec![0; range.len()];
+            spool.read_at(offset + range.start as u64, &mut read).unwrap();
+            assert!(read == bytes[range.clone()], "{range:?}");
+        }
+        assert!(spool.read_at(offset + bytes.len() as u64, &mut [0]).is_err());
     }
 }

@@ -64,6 +64,8 @@ pub trait DiskFile: Send + Sync + Debug + 'static {
     /// Lets the system begin to write out what was written to these bytes, and does not wait for it: a later
     /// [`sync_data`](Self::sync_data) then has less to wait for. A hint, by which nothing is durable and which cannot fail.
     fn begin_writeback(&self, _offset: u64, _len: u64) {}
+    /// Tells the system that these bytes need not stay in memory once they are on the disk. A hint, too.
+    fn will_not_need(&self, _offset: u64, _len: u64) {}
     /// Makes content and length durable (`fdatasync`).
     fn sync_data(&self) -> io::Result<()>;
     /// Cuts or extends (with zeros) the file.

@@ -138,6 +138,14 @@ impl DiskFile for RealFile {
         }
     }
 
+    #[cfg(target_os = "linux")]
+    fn will_not_need(&self, offset: u64, len: u64) {
+        // Without a length it would go on to the end of the file.
+        if let Some(len) = std::num::NonZeroU64::new(len) {
+            let _ = rustix::fs::fadvise(&self.0, offset, Some(len), rustix::fs::Advice::DontNeed);
+        }
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
     }

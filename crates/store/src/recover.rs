@@ -205,12 +205,16 @@ impl Recovery {
             if batch.ops.is_none() && was_durable {
                 return Err(damaged(batch.end));
             }
-            for (key, row, fault) in &batch.bad {
-                let (segment, offset) = (row.at.segment, row.at.offset);
-                tracing::warn!(%key, segment, offset, reason = fault.reason(), was_durable, "a record in the log is not whole");
+            if batch.ops.is_some() && (batch.bad.is_empty() || was_durable) {
+                for (key, row, fault) in &batch.bad {
+                    let (segment, offset, reason) = (row.at.segment, row.at.offset, fault.reason());
+                    tracing::error!(%key, segment, offset, reason, "a stored record is damaged and was set aside");
+                }
+                batches.push(batch);
+            } else {
+                tracing::info!(batch = batch.header.sequence, "a batch whose write was cut short is left out");
+                left_out.push(batch);
             }
-            let apply = batch.ops.is_some() && (batch.bad.is_empty() || was_durable);
-            if apply { &mut batches } else { &mut left_out }.push(batch);
         }
         Ok((batches, left_out))
     }

@@ -2,10 +2,17 @@
 
 use std::ops::Range;
 
-use reed_solomon_simd::engine::{DefaultEngine, Engine, GF_MODULUS, NoSimd, ShardsRefMut, tables};
+#[cfg(target_arch = "x86_64")]
+use reed_solomon_simd::engine::NoSimd;
+use reed_solomon_simd::engine::{Engine, GF_MODULUS, ShardsRefMut, tables};
 
 use super::Block;
 use crate::simd::Level;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{
+    Avx2, Avx512,
+    gf16::{Gf16, Kernels},
+};
 
 /// Blocks that are multiplied on the stack before they are added.
 const PRODUCT_BLOCKS: usize = 32;
@@ -13,10 +20,12 @@ const PRODUCT_BLOCKS: usize = 32;
 /// Transforms over GF(2^16). Shards lie one after the other, `stride` blocks each.
 ///
 /// Positions on the domain, factors and their logarithms are those of `reed-solomon-simd`, whose engines are used
-/// where there is no GFNI.
+/// where there is neither GFNI nor AVX2.
 pub(crate) enum Field {
     #[cfg(target_arch = "x86_64")]
-    Gfni(crate::simd::gf16::Gf16),
+    Gfni(Gf16<Avx512>),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Gf16<Avx2>),
     Library(Box<dyn Engine + Send + Sync>),
 }
 
@@ -24,9 +33,14 @@ impl Field {
     pub(crate) fn new(level: Level) -> Self {
         match level {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512(simd) => Self::Gfni(crate::simd::gf16::Gf16::new(simd)),
-            Level::Portable if cfg!(target_arch = "x86_64") => Self::Library(Box::new(NoSimd::new())),
-            _ => Self::Library(Box::new(DefaultEngine::new())),
+            Level::Avx512(simd) => Self::Gfni(Gf16::new(simd)),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2(simd) => Self::Avx2(Gf16::new(simd)),
+            #[cfg(target_arch = "x86_64")]
+            Level::Portable => Self::Library(Box::new(NoSimd::new())),
+            // What the library finds by itself, such as NEON.
+            #[cfg(not(target_arch = "x86_64"))]
+            Level::Portable => Self::Library(Box::new(reed_solomon_simd::engine::DefaultEngine::new())),
         }
     }
 
@@ -36,6 +50,8 @@ impl Field {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Gfni(field) => field.ifft(data, stride, size, held, skew),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(field) => field.ifft(data, stride, size, held, skew),
             Self::Library(engine) => engine.ifft(&mut ShardsRefMut::new(size, stride, data), 0, size, held.end, skew),
         }
     }
@@ -45,6 +61,8 @@ impl Field {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Gfni(field) => field.fft(data, stride, size, wanted, skew),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(field) => field.fft(data, stride, size, wanted, skew),
             Self::Library(engine) => {
                 engine.fft(&mut ShardsRefMut::new(size, stride, data), 0, size, wanted.end, skew);
             }
@@ -55,7 +73,9 @@ impl Field {
     pub(crate) fn mul(&self, data: &mut [Block], log: u16) {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Gfni(field) => field.mul(data, log),
+            Self::Gfni(field) => field.kernels.mul(data, log),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(field) => field.kernels.mul(data, log),
             Self::Library(engine) => engine.mul(data, log),
         }
     }
@@ -64,7 +84,9 @@ impl Field {
     pub(crate) fn add(&self, to: &mut [Block], from: &[Block]) {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Gfni(field) => field.add(to, from),
+            Self::Gfni(field) => field.kernels.add(to, from),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(field) => field.kernels.add(to, from),
             Self::Library(_) => reed_solomon_simd::engine::utils::xor(to, from),
         }
     }
@@ -78,7 +100,9 @@ impl Field {
         }
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Gfni(field) => field.add_product(to, from, log),
+            Self::Gfni(field) => field.kernels.add_product(to, from, log),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(field) => field.kernels.add_product(to, from, log),
             Self::Library(engine) => {
                 let mut product = [[0; 64]; PRODUCT_BLOCKS];
                 for (to, from) in to.chunks_mut(PRODUCT_BLOCKS).zip(from.chunks(PRODUCT_BLOCKS)) {
@@ -95,7 +119,9 @@ impl Field {
     pub(crate) fn derivative(&self, data: &mut [Block], stride: usize, size: usize) {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Gfni(field) => field.derivative(data, stride, size),
+            Self::Gfni(field) => field.kernels.derivative(data, stride, size),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(field) => field.kernels.derivative(data, stride, size),
             Self::Library(_) => {
                 for shard in 1..size {
                     let width = stride << shard.trailing_zeros();

@@ -3,7 +3,7 @@
 //! | level | hashing | arithmetic in GF(2^16) |
 //! |---|---|---|
 //! | `portable` | one message at a time | tables of `reed-solomon-simd` (NEON there on ARM) |
-//! | `avx2` | four messages at a time ([`blake2b`]) | AVX2 of `reed-solomon-simd` |
+//! | `avx2` | four messages at a time ([`blake2b`]) | a product is eight lookups ([`gf16`]) |
 //! | `avx512` | sixteen messages at a time ([`blake2b`]) | GFNI: a product is two instructions ([`gf16`]) |
 //!
 //! The environment variable `FLOE_SIMD` names a level to be used instead of the best one; a level that the processor

@@ -17,8 +17,8 @@ pub struct RealDisk {
     root: PathBuf,
     /// An open handle of the folder, for `fsync` of names.
     folder: File,
-    /// Locked for as long as it is open; the system releases it when the process ends, however it ends.
-    _lock: File,
+    /// Locked; the system releases it when the process ends, however it ends.
+    lock: File,
 }
 
 impl RealDisk {
@@ -48,12 +48,19 @@ impl RealDisk {
             Err(TryLockError::Error(source)) => return Err(wrap(source)),
         }
         let folder = File::open(&root).map_err(wrap)?;
-        Ok(Self { root, folder, _lock: lock })
+        Ok(Self { root, folder, lock })
     }
 
     /// The folder.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+}
+
+impl Drop for RealDisk {
+    fn drop(&mut self) {
+        // Closing it would leave it locked while a process that was just begun still has its copy of the handle.
+        let _ = self.lock.unlock();
     }
 }
 
@@ -163,6 +170,17 @@ impl DiskFile for RealFile {
 #[allow(clippy::unwrap_used)] // a test fails by panicking
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_is_free_again_though_a_copy_of_the_handle_is_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = RealDisk::new(folder.path()).unwrap();
+        // As a process has it that was begun a moment ago.
+        let copy = disk.lock.try_clone().unwrap();
+        drop(disk);
+        RealDisk::new(folder.path()).unwrap();
+        drop(copy);
+    }
 
     #[test]
     fn reads_what_was_written_and_no_more() {

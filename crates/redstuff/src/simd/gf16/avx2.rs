@@ -40,6 +40,7 @@ const CHUNK: usize = 64;
 static FACTORS: [OnceLock<Box<[Nibbles]>>; 65_536 / CHUNK] = [const { OnceLock::new() }; 65_536 / CHUNK];
 
 impl Kernels for Avx2 {
+    const SLICE: usize = 128;
     type Factor = Nibbles;
 
     fn factor(self, position: usize, _log: u16) -> &'static Nibbles {

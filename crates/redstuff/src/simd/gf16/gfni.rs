@@ -32,6 +32,7 @@ fn matrices(log: u16) -> Matrices {
 }
 
 impl Kernels for Avx512 {
+    const SLICE: usize = 8;
     type Factor = Matrices;
 
     fn factor(self, _position: usize, log: u16) -> &'static Matrices {

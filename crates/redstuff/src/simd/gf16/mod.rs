@@ -7,8 +7,8 @@
 //! ```
 //!
 //! done two layers at a time, and depth first: a quarter is finished before the next begins,
-//! so that most layers run on data in the first-level cache. Shards are cut into slices of [`SLICE`] blocks for
-//! the same reason. Subtrees whose inputs are all zero, or whose outputs nobody reads, are left out.
+//! so that most layers run on data in the first-level cache. Shards are cut into slices of [`SLICE`](Kernels::SLICE)
+//! blocks for the same reason. Subtrees whose inputs are all zero, or whose outputs nobody reads, are left out.
 #![allow(unsafe_code)]
 
 mod avx2;
@@ -23,9 +23,6 @@ use reed_solomon_simd::engine::{
 
 use crate::code::Block;
 
-/// Blocks of each shard that are transformed together.
-const SLICE: usize = 8;
-
 /// Some blocks of each shard.
 #[derive(Clone, Copy)]
 pub(crate) struct Slice {
@@ -38,6 +35,8 @@ pub(crate) struct Slice {
 
 /// The arithmetic by one set of instructions, of which a value proves that the processor has them.
 pub(crate) trait Kernels: Copy {
+    /// Blocks of each shard that are transformed together: few stay in the first-level cache, many share a factor.
+    const SLICE: usize;
     /// A factor, as the instructions want it.
     type Factor: 'static;
 
@@ -107,7 +106,7 @@ impl<K: Kernels> Gf16<K> {
     fn slices(&self, data: &mut [Block], stride: usize, size: usize, skew: usize, run: impl Fn(&Transform<'_, K>)) {
         assert!(size.is_power_of_two() && data.len() >= size * stride && size + skew <= GF_ORDER);
         // Slices of equal length: a short one takes as many factors as a long one.
-        let slice = stride.div_ceil(stride.div_ceil(SLICE).max(1)).max(1);
+        let slice = stride.div_ceil(stride.div_ceil(K::SLICE).max(1)).max(1);
         for first in (0..stride).step_by(slice) {
             let at = data[first..].as_mut_ptr();
             run(&Transform { field: self, slice: Slice { at, stride, blocks: slice.min(stride - first) }, skew });

@@ -98,15 +98,6 @@ impl Kernels for Avx2 {
         // SAFETY: `self` proves the features.
         unsafe { add(to, from) }
     }
-
-    fn derivative(self, data: &mut [Block], stride: usize, size: usize) {
-        for shard in 1..size {
-            let width = stride << shard.trailing_zeros();
-            let (before, after) = data.split_at_mut(shard * stride);
-            let at = before.len() - width;
-            self.add(&mut before[at..], &after[..width]);
-        }
-    }
 }
 
 /// 32 words: their low and their high bytes.

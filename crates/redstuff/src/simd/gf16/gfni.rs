@@ -77,8 +77,12 @@ impl Kernels for Avx512 {
         // SAFETY: `self` proves the features.
         unsafe { add(to, from) }
     }
+}
 
-    fn derivative(self, data: &mut [Block], stride: usize, size: usize) {
+impl Avx512 {
+    /// Formal derivative of the polynomial whose coefficients the shards are: shard `p` becomes the sum of itself and
+    /// all shards `p + 2^b` for bits `b` that `p` lacks.
+    pub(crate) fn derivative(self, data: &mut [Block], stride: usize, size: usize) {
         assert!(size.is_power_of_two() && data.len() >= size * stride);
         // SAFETY: `self` proves the features; the shards lie within `data`.
         unsafe { derivative(data.as_mut_ptr().cast(), stride, size) }

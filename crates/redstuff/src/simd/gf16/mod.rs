@@ -69,10 +69,6 @@ pub(crate) trait Kernels: Copy {
 
     /// `to += from`
     fn add(self, to: &mut [Block], from: &[Block]);
-
-    /// Formal derivative of the polynomial whose coefficients the shards are: shard `p` becomes the sum of itself and
-    /// all shards `p + 2^b` for bits `b` that `p` lacks.
-    fn derivative(self, data: &mut [Block], stride: usize, size: usize);
 }
 
 /// The field on a processor that has the instructions.

@@ -201,5 +201,9 @@ impl http_body::Body for BudgetedBody {
     }
 }
 
+mod sliver;
+
+pub(crate) use sliver::SliverBody;
+
 #[cfg(test)]
 mod tests;

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use floe_redstuff::{Axis, BlobId, EncodingParams, PairIndex, Sliver, SliverIndex, VerifiedMetadata, VerifiedSliver};
-use floe_store::{Batch, SliverAxis, SliverKey, Store, StoreError};
+use floe_store::{Batch, SliverAxis, SliverKey, SliverReader, Store, StoreError};
 use parking_lot::Mutex;
 
+use crate::body::SliverBody;
 use crate::config::PendingLimits;
 use crate::pending::{PendingCache, Refused};
 use crate::trees::Trees;
@@ -68,16 +69,21 @@ impl Shelf {
         blob: &BlobId,
         result: Result<Option<T>, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let error = match result {
-            Err(error @ StoreError::Corrupt { .. }) => error,
-            other => return other,
-        };
+        match result {
+            Err(error @ StoreError::Corrupt { .. }) => {
+                self.note_damage(blob, &error);
+                Ok(None)
+            }
+            other => other,
+        }
+    }
+
+    fn note_damage(&self, blob: &BlobId, error: &StoreError) {
         tracing::error!(%blob, %error, code = error.code(), "stored data is corrupt and was set aside");
         let mut damaged = self.damaged.lock();
         if damaged.len() < DAMAGED_BLOBS_MAX {
             damaged.insert(*blob);
         }
-        Ok(None)
     }
 
     /// Blobs of which something was found corrupt since the last call.
@@ -151,6 +157,25 @@ impl Shelf {
     /// The stored bytes of a sliver, checked by the store against what was written.
     pub(crate) fn sliver_bytes(&self, blob: &BlobId, pair: PairIndex, axis: Axis) -> Result<Option<Bytes>, StoreError> {
         self.missing_if_corrupt(blob, self.store.sliver(&sliver_key(blob, pair, axis)))
+    }
+
+    /// As [`sliver_bytes`](Self::sliver_bytes), to be read with [`next_piece`](Self::next_piece).
+    pub(crate) fn sliver_reader(
+        &self,
+        blob: &BlobId,
+        pair: PairIndex,
+        axis: Axis,
+    ) -> Result<Option<SliverReader>, StoreError> {
+        self.missing_if_corrupt(blob, self.store.sliver_reader(&sliver_key(blob, pair, axis)))
+    }
+
+    /// The next bytes of a sliver of the blob. The last ones are an error if the sliver is corrupt.
+    pub(crate) fn next_piece(&self, blob: &BlobId, reader: &mut SliverReader) -> Result<Option<Bytes>, StoreError> {
+        let piece = reader.next(SliverBody::PIECE_BYTES as usize);
+        if let Err(error @ StoreError::Corrupt { .. }) = &piece {
+            self.note_damage(blob, error);
+        }
+        piece
     }
 
     /// A stored sliver, decoded. It was verified before it was stored.

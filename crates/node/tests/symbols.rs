@@ -10,6 +10,7 @@ use floe_redstuff::{
     Axis, BlobMetadata, DecodingSymbols, EncodedBlob, GeneralRecoverySymbol, InconsistencyProof, PairIndex, Recovered,
     SliverIndex, recover_sliver,
 };
+use http::Method;
 use support::{Net, Running, config, eventually, http as web, upload};
 
 async fn upload_to(net: &Net, node: &Running, index: usize, blob: &EncodedBlob) {
@@ -178,6 +179,26 @@ async fn a_symbol_that_rots_after_its_sliver_was_seen_whole_is_not_given_out() {
     rot(&net, &blob, own);
     let answer = web::get(node.address, &query).await;
     assert_eq!(answer.reason(), Some(ErrorReason::SliverNotFound), "the rest of the sliver is in doubt as well");
+    node.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_long_sliver_is_sent_as_it_is_read_and_breaks_off_if_it_is_damaged() {
+    let content: Vec<u8> = (0..1_600_000_u32).map(|at| (at / 7) as u8).collect();
+    let (net, node, blob) = stored(&content).await;
+    let own = net.pairs(0, &blob)[0];
+    let good = blob.pairs[usize::from(own.get())].primary.to_bcs();
+    let sliver = path(&blob, &format!("slivers/{own}/primary"));
+    let answer = web::get(node.address, &sliver).await;
+    assert_eq!((answer.status, &answer.body[..]), (200, &good[..]));
+    assert_eq!(answer.headers["content-length"], good.len().to_string().as_str());
+    assert_eq!(answer.headers["content-type"], "application/octet-stream");
+
+    rot(&net, &blob, own);
+    let broken = web::try_send(node.address, web::request(node.address, Method::GET, &sliver, "")).await;
+    assert!(broken.is_err(), "{broken:?}");
+    let answer = web::get(node.address, &sliver).await;
+    assert_eq!(answer.reason(), Some(ErrorReason::SliverNotFound), "set aside");
     node.stop().await.unwrap();
 }
 

@@ -30,8 +30,8 @@
 //!   yet, the next open takes from the log.
 //! - **All or nothing.** A batch (slivers, metadata and state together) becomes visible as a whole or not at all.
 //! - **Never wrong bytes.** Every read is verified against checksums in the record and in the index. What does not verify is set
-//!   aside, reported, kept on disk, and counts as missing. [`Store::sliver_part_unverified`] is the one exception, for callers
-//!   that verify parts by hashes of their own.
+//!   aside, reported, kept on disk, and counts as missing. A [`SliverReader`] keeps the last bytes back until it knows.
+//!   [`Store::sliver_part_unverified`] is the one exception, for callers that verify parts by hashes of their own.
 //! - **A failed fsync stops the store** ([`Store::is_failed`]); a full disk does not: nothing of the batch is kept and the
 //!   next write succeeds when there is space.
 //! - **Opening never panics** and needs no repair tool, except when the index itself is lost: then [`Store::open`] says
@@ -40,7 +40,7 @@
 //! # Limits
 //! [`RECORD_BYTES_MAX`] for one item, [`BATCH_RECORDS_MAX`] items and [`BATCH_STATE_BYTES_MAX`] of state in one batch,
 //! [`STATE_KEY_BYTES_MAX`]; sizes of files and memory in [`StoreOptions`]. A [`Writer`] holds about one write buffer, and some 100
-//! bytes for each record; a read holds one record.
+//! bytes for each record; a read holds one record, a [`SliverReader`] a piece of one.
 //!
 //! # Where to start reading
 //! `writer.rs` (appending), `commit.rs` (group commit), `recover.rs` (opening). `segment/` knows the form of records, `index/` the
@@ -57,6 +57,7 @@ mod index;
 mod key;
 mod limits;
 mod options;
+mod reader;
 mod rebuild;
 mod recover;
 mod scrub;
@@ -74,6 +75,7 @@ pub use options::{
     BATCH_RECORDS_MAX, BATCH_STATE_BYTES_MAX, GROUP_BATCHES_MAX, GROUP_OPERATIONS_MAX, RECORD_BYTES_MAX,
     STATE_KEY_BYTES_MAX, StoreOptions,
 };
+pub use reader::SliverReader;
 pub use rebuild::RebuildReport;
 pub use scrub::ScrubReport;
 pub use store::{ItemKey, Quarantined, Store, Usage};

@@ -14,7 +14,7 @@ use crate::writer::{Batch, Writer};
 use crate::{StoreError, StoreOptions};
 
 /// How often a read follows a record that garbage collection moves under it.
-const READ_ATTEMPTS_MAX: usize = 8;
+pub(crate) const READ_ATTEMPTS_MAX: usize = 8;
 
 /// A durable store of slivers, blob metadata and a little state. Cheap to clone; every clone is the same store.
 ///
@@ -292,7 +292,7 @@ impl Inner {
     }
 
     /// The file of a segment, if it is there.
-    fn segment(&self, id: u64) -> Result<Option<Arc<dyn DiskFile>>, StoreError> {
+    pub(crate) fn segment(&self, id: u64) -> Result<Option<Arc<dyn DiskFile>>, StoreError> {
         match self.handles.get(id) {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -318,7 +318,7 @@ impl Inner {
         Ok(None)
     }
 
-    fn load(&self, key: &RecordKey) -> Result<Option<Bytes>, StoreError> {
+    pub(crate) fn load(&self, key: &RecordKey) -> Result<Option<Bytes>, StoreError> {
         self.check_running()?;
         let Some(mut row) = self.index.row(key)? else { return Ok(None) };
         let mut bad: Option<Fault> = None;
@@ -353,7 +353,7 @@ impl Inner {
     }
 }
 
-fn corrupt(key: &RecordKey, row: &Row, fault: Fault) -> StoreError {
+pub(crate) fn corrupt(key: &RecordKey, row: &Row, fault: Fault) -> StoreError {
     StoreError::Corrupt {
         what: key.to_string(),
         segment: row.at.segment,

@@ -85,7 +85,11 @@ fn success<T: Serialize>(status: StatusCode, data: T) -> Response {
 
 /// A binary answer that counts as memory until it was sent.
 fn octets(bytes: Bytes, permit: OwnedSemaphorePermit) -> Response {
-    let mut response = Response::new(Body::new(BudgetedBody::new(bytes, permit)));
+    binary(Body::new(BudgetedBody::new(bytes, permit)))
+}
+
+fn binary(body: Body) -> Response {
+    let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     response
 }

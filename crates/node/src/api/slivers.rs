@@ -11,8 +11,8 @@ use http::StatusCode;
 
 use super::error::ApiError;
 use super::metadata::not_buffered;
-use super::{Answer, Shared, axis, blob_id, octets, pair_index, success};
-use crate::body::{BodyLimits, read_whole};
+use super::{Answer, Shared, axis, binary, blob_id, octets, pair_index, success};
+use crate::body::{BodyLimits, SliverBody, read_whole};
 use crate::gates::ByteBudget;
 use crate::ledger::Standing;
 use crate::node::Node;
@@ -63,13 +63,18 @@ pub(super) async fn get(State(node): Shared, path: SliverPath) -> Answer {
     if !view.serves(wanted.pair, &wanted.blob) {
         return Err(ApiError::not_assigned(wanted.pair, &wanted.blob, view.params()));
     }
-    let permit = node.gates.response_bytes.reserve(sliver_bytes(view.params(), wanted.axis, size)).await?;
-    let bytes = node
-        .blocking(move |node| {
-            node.shelf.sliver_bytes(&wanted.blob, wanted.pair, wanted.axis)?.ok_or_else(ApiError::sliver_not_found)
-        })
-        .await?;
-    Ok(octets(bytes, permit))
+    let Wanted { blob, pair, axis } = wanted;
+    let bytes = sliver_bytes(view.params(), axis, size);
+    if bytes <= SliverBody::PIECE_BYTES.into() {
+        let permit = node.gates.response_bytes.reserve(bytes).await?;
+        let read = move |node: &Node| node.shelf.sliver_bytes(&blob, pair, axis)?.ok_or_else(ApiError::sliver_not_found);
+        let bytes = node.blocking(read).await?;
+        return Ok(octets(bytes, permit));
+    }
+    let permit = node.gates.response_bytes.reserve(SliverBody::MEMORY_BYTES).await?;
+    let open = move |node: &Node| node.shelf.sliver_reader(&blob, pair, axis)?.ok_or_else(ApiError::sliver_not_found);
+    let reader = node.blocking(open).await?;
+    Ok(binary(Body::new(SliverBody::new(node, blob, reader, permit))))
 }
 
 /// The slivers of several pairs in one answer, one behind the other in the order of the query, each as [`get`] gives it. For

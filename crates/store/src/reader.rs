@@ -13,6 +13,10 @@ use crate::key::{RecordKey, SliverKey};
 use crate::segment::{Fault, RECORD_HEADER, RecordHeader};
 use crate::store::{Inner, READ_ATTEMPTS_MAX, Store, corrupt};
 
+/// How much the system reads ahead of what is given out, at least, and at most. Its own way of it fails where several slivers of a
+/// file are read in turns.
+const AHEAD_BYTES: std::ops::Range<u32> = 2 << 20..4 << 20;
+
 /// A sliver on its way from the disk, in memory that does not depend on its length. Garbage collection and deletion do not
 /// disturb it.
 pub struct SliverReader {
@@ -24,6 +28,8 @@ pub struct SliverReader {
     sum: XxHash3_128,
     /// Bytes given out.
     at: u32,
+    /// Bytes that the system was told of.
+    ahead: u32,
 }
 
 impl fmt::Debug for SliverReader {
@@ -51,7 +57,7 @@ impl SliverReader {
             let Some(row) = store.index.row(&key)? else { return Ok(None) };
             if let Some((file, header)) = store.open_row(&key, &row)? {
                 let (store, sum) = (store.clone(), XxHash3_128::new());
-                return Ok(Some(Self { store, key, row, file, header, sum, at: 0 }));
+                return Ok(Some(Self { store, key, row, file, header, sum, at: 0, ahead: 0 }));
             }
             // Garbage collection moved it in between, or it is damaged: then this says so.
             store.load(&key)?;
@@ -82,8 +88,8 @@ impl SliverReader {
             return Ok(None);
         }
         let length = left.min(u32::try_from(bytes_max.max(1)).unwrap_or(u32::MAX));
-        let offset = self.row.at.offset + RECORD_HEADER as u64 + u64::from(self.at);
-        let piece = match self.file.read_vec_at(length as usize, offset) {
+        self.read_ahead();
+        let piece = match self.file.read_vec_at(length as usize, self.offset(self.at)) {
             Ok(piece) => piece,
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(self.damaged(Fault::Missing)),
             Err(source) => return Err(StoreError::io("read a piece of a record", source)),
@@ -94,6 +100,19 @@ impl SliverReader {
             return Err(self.damaged(Fault::Payload));
         }
         Ok(Some(Bytes::from(piece)))
+    }
+
+    fn offset(&self, at: u32) -> u64 {
+        self.row.at.offset + RECORD_HEADER as u64 + u64::from(at)
+    }
+
+    fn read_ahead(&mut self) {
+        let to = |bytes: u32| self.at.saturating_add(bytes).min(self.header.length);
+        if self.ahead < to(AHEAD_BYTES.start) {
+            let end = to(AHEAD_BYTES.end);
+            self.file.will_need(self.offset(self.ahead), (end - self.ahead).into());
+            self.ahead = end;
+        }
     }
 
     /// Sets the record aside, unless it is read without a fault now.

@@ -24,6 +24,9 @@ use crate::{
 const SLOW_FACTOR: u32 = 3;
 /// A row for which others wait is given up after so many times the time after which it would be overtaken.
 const LOST_FACTOR: u32 = 4;
+/// A late row is waited for while that takes no more than this part of the time that all others took: to decode instead takes
+/// about as long as they did.
+const LATE_PART: u32 = 2;
 /// A node that gives a sliver at less than this speed is not quick: more are asked at the same time.
 const QUICK_BYTES_PER_SECOND: u64 = 16 << 20;
 /// A sliver that comes within this time is no sign of anything.
@@ -79,6 +82,9 @@ pub(crate) struct Run<'g> {
     parallel_max: usize,
     /// The row to be taken next, where rows are gathered in order: no more from it on are asked for than at once.
     next_row: Option<u16>,
+    began: Instant,
+    /// Until when late rows are waited for.
+    late_until: Option<Instant>,
 }
 
 impl<'g> Run<'g> {
@@ -128,6 +134,8 @@ impl<'g> Run<'g> {
             took: Vec::with_capacity(needed),
             parallel_max,
             next_row: None,
+            began: now,
+            late_until: None,
         }
     }
 
@@ -175,6 +183,21 @@ impl<'g> Run<'g> {
             if Instant::now() >= self.gather.deadline {
                 self.gather.note_overdue(&self.plan, self.axis);
                 break;
+            }
+        }
+        None
+    }
+
+    /// A row of the blob that is still on its way when enough slivers have come; none when there is no such row any more, or when
+    /// it has been waited for long enough. May be dropped and called again.
+    pub(crate) async fn late_row(&mut self) -> Option<VerifiedSliver> {
+        let systematic = self.gather.metadata.params().primary_source_symbols();
+        let now = Instant::now();
+        let until = now + (now - self.began) / LATE_PART;
+        let until = *self.late_until.get_or_insert(until.min(self.gather.deadline));
+        while Instant::now() < until && self.plan.in_flight().any(|ask| ask.pair < systematic) {
+            if let Some(sliver) = self.step(until).await {
+                return Some(sliver);
             }
         }
         None

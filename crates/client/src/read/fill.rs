@@ -92,13 +92,14 @@ impl Fill<'_> {
         let mut given = given.into_iter();
         let mut writing: Option<JoinHandle<Result<(), ClientError>>> = None;
         loop {
-            let sliver = match given.next() {
-                Some(sliver) => sliver,
-                None => match run.next().await {
-                    Some(sliver) => sliver,
-                    None => break,
-                },
-            };
+            let mut next = given.next();
+            if next.is_none() {
+                next = run.next().await;
+            }
+            if next.is_none() && axis == Axis::Primary {
+                next = run.late_row().await;
+            }
+            let Some(sliver) = next else { break };
             held.indices.push(sliver.index);
             let place = match axis == Axis::Primary && sliver.index.get() < systematic {
                 true => Place::Row,

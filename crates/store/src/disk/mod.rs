@@ -66,6 +66,8 @@ pub trait DiskFile: Send + Sync + Debug + 'static {
     fn begin_writeback(&self, _offset: u64, _len: u64) {}
     /// Tells the system that these bytes need not stay in memory once they are on the disk. A hint, too.
     fn will_not_need(&self, _offset: u64, _len: u64) {}
+    /// Lets the system begin to read these bytes into memory. A hint as well.
+    fn will_need(&self, _offset: u64, _len: u64) {}
     /// Makes content and length durable (`fdatasync`).
     fn sync_data(&self) -> io::Result<()>;
     /// Cuts or extends (with zeros) the file.

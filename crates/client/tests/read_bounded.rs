@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::{fs::File, io::Read, io::Seek};
+use std::{fs::File, io::Read, io::Seek, time::Duration};
 
 use floe_client::{ClientConfig, ClientError, Consistency, FloeClient, ReadOptions};
 use floe_redstuff::BlobId;
@@ -207,6 +207,21 @@ async fn an_inconsistent_blob_is_the_same_for_all_or_an_error() {
     assert_eq!(read, rows[..700], "the row before it was good");
     assert!(matches!(error, Some(ClientError::Inconsistent { .. })), "{error:?}");
     assert!(to_file(&client, &id, Consistency::Skip).await.is_ok(), "the caller said that the writer is trusted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_is_a_little_late_spares_the_decoding() {
+    let network = TestNetwork::ten().await;
+    // Decoding shows: without the odd row it fails.
+    let id = network.plant(&inconsistent(network.params));
+    let mut config = tiny();
+    config.read.hedge_first = Duration::from_secs(1);
+    config.read.hedge_min = Duration::from_secs(1);
+    config.read.request_timeout = Duration::from_secs(5);
+    network.behave([network.holder_of(&id, 1)], Behaviour::Slow(Duration::from_millis(1100)));
+    let client = FloeClient::new(config, network.chain.clone());
+    let read = to_file(&client, &id, Consistency::Default).await.unwrap();
+    assert_eq!(read[700..1400], bytes(2800, 2)[700..1400]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,6 +36,8 @@ const BATCH_BYTES: usize = 4 << 20;
 const WHOLE_BYTES_MAX: u64 = 1 << 20;
 /// Batches between the body and the disk: one arriving, one waiting, one being checked, and room to work.
 const BATCHES_IN_MEMORY: u64 = 4;
+/// A longer one does not wait: the next begins to arrive when it is being checked.
+const WAITING_BYTES_MAX: usize = 2 * BATCH_BYTES;
 
 pub(super) async fn put(
     State(node): Shared,
@@ -222,9 +224,14 @@ impl Sink {
     }
 
     async fn flush(&mut self) -> Result<(), ApiError> {
-        self.batch_bytes = 0;
+        let bytes = std::mem::take(&mut self.batch_bytes);
         let batch = std::mem::take(&mut self.batch);
-        self.send(Step::Batch(batch)).await
+        self.send(Step::Batch(batch)).await?;
+        if bytes > WAITING_BYTES_MAX {
+            // There is room again as soon as it is taken.
+            self.steps.reserve().await.map_err(|_| ApiError::internal())?;
+        }
+        Ok(())
     }
 
     async fn send(&self, step: Step) -> Result<(), ApiError> {

@@ -24,8 +24,7 @@ use crate::{
 const SLOW_FACTOR: u32 = 3;
 /// A row for which others wait is given up after so many times the time after which it would be overtaken.
 const LOST_FACTOR: u32 = 4;
-/// A late row is waited for while that takes no more than this part of the time that all others took: to decode instead takes
-/// about as long as they did.
+/// Rows that are late are waited for as long as this part of the time that others took: decoding takes about as long as those.
 const LATE_PART: u32 = 2;
 /// A node that gives a sliver at less than this speed is not quick: more are asked at the same time.
 const QUICK_BYTES_PER_SECOND: u64 = 16 << 20;
@@ -83,8 +82,9 @@ pub(crate) struct Run<'g> {
     /// The row to be taken next, where rows are gathered in order: no more from it on are asked for than at once.
     next_row: Option<u16>,
     began: Instant,
-    /// Until when late rows are waited for.
-    late_until: Option<Instant>,
+    deadline: Instant,
+    /// Whether it goes on for the sake of late rows.
+    enough: bool,
 }
 
 impl<'g> Run<'g> {
@@ -135,7 +135,8 @@ impl<'g> Run<'g> {
             parallel_max,
             next_row: None,
             began: now,
-            late_until: None,
+            deadline: gather.deadline,
+            enough: false,
         }
     }
 
@@ -176,11 +177,11 @@ impl<'g> Run<'g> {
     /// The next sliver that is right; none when enough have come, no more can come, or time is over. May be dropped and
     /// called again.
     pub(crate) async fn next(&mut self) -> Option<VerifiedSliver> {
-        while !self.plan.is_done() && !self.plan.is_exhausted() {
-            if let Some(sliver) = self.step(self.gather.deadline).await {
+        while !self.plan.is_done() && !self.plan.is_exhausted() && !(self.enough && self.plan.has_lost()) {
+            if let Some(sliver) = self.step(self.deadline).await {
                 return Some(sliver);
             }
-            if Instant::now() >= self.gather.deadline {
+            if Instant::now() >= self.deadline {
                 self.gather.note_overdue(&self.plan, self.axis);
                 break;
             }
@@ -188,19 +189,22 @@ impl<'g> Run<'g> {
         None
     }
 
-    /// A row of the blob that is still on its way when enough slivers have come; none when there is no such row any more, or when
-    /// it has been waited for long enough. May be dropped and called again.
-    pub(crate) async fn late_row(&mut self) -> Option<VerifiedSliver> {
-        let systematic = self.gather.metadata.params().primary_source_symbols();
-        let now = Instant::now();
-        let until = now + (now - self.began) / LATE_PART;
-        let until = *self.late_until.get_or_insert(until.min(self.gather.deadline));
-        while Instant::now() < until && self.plan.in_flight().any(|ask| ask.pair < systematic) {
-            if let Some(sliver) = self.step(until).await {
-                return Some(sliver);
-            }
+    /// Enough have come, and rows of the blob are missing that may still come: [`next`](Self::next) goes on with those for a while.
+    /// False if it is not so, or was said before.
+    pub(crate) fn wait_for_rows(&mut self) -> bool {
+        if self.enough || !self.plan.is_done() || !self.plan.rows_may_come() {
+            return false;
         }
-        None
+        let now = Instant::now();
+        self.enough = true;
+        self.deadline = self.deadline.min(now + (now - self.began) / LATE_PART);
+        self.plan.insist_on_rows();
+        true
+    }
+
+    /// Whether the goal was reached.
+    pub(crate) fn is_done(&self) -> bool {
+        self.enough || self.plan.is_done()
     }
 
     /// Asks for what is due and waits for one thing to happen, until `limit` at the latest.

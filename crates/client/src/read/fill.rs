@@ -85,6 +85,9 @@ impl Fill<'_> {
         let systematic = self.gather.metadata.params().primary_source_symbols();
         let mut held = Held { axis, indices: Vec::new(), spooled: Vec::new(), answered: 0, is_done: false };
         let mut run = Run::new(self.gather, axis, BTreeSet::new(), self.order);
+        if axis == Axis::Primary {
+            run.plan.prefer_rows(systematic);
+        }
         let known = self.gather.known(axis);
         let known_count = known.len();
         given.extend(known);
@@ -92,14 +95,14 @@ impl Fill<'_> {
         let mut given = given.into_iter();
         let mut writing: Option<JoinHandle<Result<(), ClientError>>> = None;
         loop {
-            let mut next = given.next();
-            if next.is_none() {
-                next = run.next().await;
-            }
-            if next.is_none() && axis == Axis::Primary {
-                next = run.late_row().await;
-            }
-            let Some(sliver) = next else { break };
+            let sliver = match given.next() {
+                Some(sliver) => sliver,
+                None => match run.next().await {
+                    Some(sliver) => sliver,
+                    None if run.wait_for_rows() => continue,
+                    None => break,
+                },
+            };
             held.indices.push(sliver.index);
             let place = match axis == Axis::Primary && sliver.index.get() < systematic {
                 true => Place::Row,
@@ -114,7 +117,7 @@ impl Fill<'_> {
         }
         written(writing).await?;
         held.answered = held.indices.len() - known_count;
-        held.is_done = run.plan.is_done();
+        held.is_done = run.is_done();
         Ok(held)
     }
 }

@@ -75,6 +75,8 @@ pub(crate) struct Plan {
     have: BTreeSet<u16>,
     /// Only slivers of pairs below this are asked for.
     below: u16,
+    /// Slivers of pairs below this are rows of the blob: nothing is decoded if all of them come.
+    rows: u16,
     /// Wanted slivers that nobody is asked for any more.
     lost: usize,
     members: HashMap<usize, MemberState>,
@@ -107,6 +109,7 @@ impl Plan {
             in_flight: HashMap::new(),
             have: BTreeSet::new(),
             below: u16::MAX,
+            rows: 0,
             lost: 0,
             members,
             limits,
@@ -116,6 +119,29 @@ impl Plan {
     /// From now on slivers of pairs below `pair` are asked for, and no others.
     pub(crate) fn ask_below(&mut self, pair: u16) {
         self.below = pair;
+    }
+
+    /// Slivers of pairs below `rows` are rows of the blob, and worth waiting for: a slow member is asked for its rows before
+    /// others are asked for what is no row, as long as it answers.
+    pub(crate) fn prefer_rows(&mut self, rows: u16) {
+        self.rows = rows;
+    }
+
+    /// Whether rows are missing, and all of them may come.
+    pub(crate) fn rows_may_come(&self) -> bool {
+        let asks = self.in_flight().chain(self.queue.iter().copied()).chain(self.waiting.iter().map(|(_, ask)| *ask));
+        let coming = asks.filter(|ask| ask.pair < self.rows && self.standing(ask.member) < Standing::Silent).count();
+        let missing = usize::from(self.rows) - self.have.range(..self.rows).count();
+        missing > 0 && missing == coming
+    }
+
+    /// From now on all rows are wanted, and nothing else.
+    pub(crate) fn insist_on_rows(&mut self) {
+        let rows = self.rows;
+        self.wanted = (0..rows).collect();
+        self.needed = usize::MAX;
+        self.queue.retain(|ask| ask.pair < rows);
+        self.waiting.retain(|(_, ask)| ask.pair < rows);
     }
 
     /// How many may be in flight that were not overtaken.
@@ -180,7 +206,7 @@ impl Plan {
             .iter()
             .enumerate()
             .filter(|(_, ask)| ask.pair < self.below && (self.widened || self.wanted.contains(&ask.pair)))
-            .min_by_key(|(position, ask)| (self.standing(ask.member), *position))?;
+            .min_by_key(|(position, ask)| (self.standing_for(ask), ask.pair >= self.rows, *position))?;
         let ask = self.queue.remove(position)?;
         self.in_flight.insert(ask.pair, Flight { ask, since: now, overtaken: false });
         Some(ask)
@@ -279,6 +305,15 @@ impl Plan {
 
     fn standing(&self, member: usize) -> Standing {
         self.members.get(&member).map_or(Standing::Good, |state| state.standing)
+    }
+
+    /// How soon it is asked for.
+    fn standing_for(&self, ask: &Ask) -> Standing {
+        let is_overtaken = |flight: &Flight| flight.overtaken && flight.ask.member == ask.member;
+        match self.standing(ask.member) {
+            Standing::Slow if ask.pair < self.rows && !self.in_flight.values().any(is_overtaken) => Standing::Good,
+            standing => standing,
+        }
     }
 
     fn give_up(&mut self, member: usize) {

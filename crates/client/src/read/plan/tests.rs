@@ -62,6 +62,69 @@ fn a_slow_member_is_overtaken_and_avoided() {
 }
 
 #[test]
+fn a_member_that_was_slow_is_asked_for_its_rows_before_others_for_what_is_no_row() {
+    let now = Instant::now();
+    let delay = Duration::from_millis(50);
+    let mut plan = plan(6, &[]);
+    plan.limits.concurrent_max = 1;
+    plan.prefer_rows(6);
+    assert_eq!(start_all(&mut plan, now), [0]);
+    assert_eq!(plan.overtake(now + delay, delay), [0]);
+    for next in 2..6 {
+        assert_eq!(start_all(&mut plan, now + delay), [next], "its member does not answer yet");
+        plan.succeeded(next, now + delay);
+    }
+    assert_eq!(start_all(&mut plan, now + delay), [6], "nor now");
+    plan.succeeded(0, now + delay);
+    assert!(start_all(&mut plan, now + delay).is_empty(), "one is in flight");
+    plan.failed(6, Failure::Final, now + delay);
+    assert_eq!(start_all(&mut plan, now + delay), [1]);
+}
+
+#[test]
+fn rows_that_may_come_are_gathered_beyond_what_is_needed() {
+    let now = Instant::now();
+    let delay = Duration::from_millis(50);
+    let mut plan = plan(4, &[]);
+    plan.prefer_rows(4);
+    assert_eq!(start_all(&mut plan, now), [0, 1, 2, 3]);
+    plan.succeeded(2, now);
+    plan.succeeded(3, now);
+    plan.overtake(now + delay, delay);
+    assert_eq!(start_all(&mut plan, now + delay), [4, 5]);
+    plan.succeeded(4, now + delay);
+    assert!(!plan.is_done());
+    plan.succeeded(5, now + delay);
+    assert!(plan.is_done() && plan.rows_may_come());
+    plan.insist_on_rows();
+    assert!(!plan.is_done() && start_all(&mut plan, now + delay).is_empty());
+    plan.succeeded(0, now + delay);
+    assert!(!plan.is_done() && plan.rows_may_come());
+    // A second try of the other, and no more of what is no row.
+    plan.failed(1, Failure::Transient, now + delay);
+    assert_eq!(start_all(&mut plan, now + delay * 4), [1]);
+    plan.succeeded(1, now + delay * 4);
+    assert!(plan.is_done() && !plan.rows_may_come(), "none is missing");
+}
+
+#[test]
+fn rows_that_are_lost_are_not_waited_for() {
+    let now = Instant::now();
+    for failure in [Failure::Final, Failure::Lie, Failure::Silence] {
+        let mut plan = plan(2, &[]);
+        plan.limits.concurrent_max = 3;
+        plan.prefer_rows(3);
+        assert_eq!(start_all(&mut plan, now), [0, 1]);
+        plan.succeeded(1, now);
+        plan.failed(0, failure, now);
+        assert_eq!(start_all(&mut plan, now), [2], "{failure:?}");
+        plan.succeeded(2, now);
+        assert!(plan.is_done());
+        assert!(!plan.rows_may_come(), "{failure:?}");
+    }
+}
+
+#[test]
 fn liars_come_last_but_are_asked_when_nothing_else_is_left() {
     let now = Instant::now();
     let mut plan = plan(10, &[]);

@@ -1,5 +1,7 @@
 //! Continuing slivers to `n` symbols and hashing those: the inner loop of encoding and of verification.
 
+mod long;
+
 use crate::{
     Axis, EncodingParams,
     code::{Code, Each, Encoder, Words},
@@ -89,6 +91,9 @@ impl Expander {
     /// Merkle roots of slivers whose source symbols lie one after the other.
     pub(crate) fn roots_of(&mut self, slivers: &[&[u8]]) -> Vec<Digest> {
         let (code, symbol) = (self.code, self.symbol);
+        if long::is_long(code, symbol) {
+            return self.roots_of_long(slivers);
+        }
         let step = code.recovery * symbol;
         self.count = slivers.len();
         let recovery = self.recovery.first(slivers.len() * step);
@@ -114,6 +119,23 @@ impl Expander {
         }
         roots
     }
+
+    fn roots_of_long(&mut self, slivers: &[&[u8]]) -> Vec<Digest> {
+        let (code, symbol) = (self.code, self.symbol);
+        self.leaves.resize(code.total(), merkle::EMPTY);
+        let mut roots = Vec::with_capacity(slivers.len());
+        for sliver in slivers {
+            long::hash_leaves(code, symbol, sliver, &mut self.recovery, &mut self.leaves);
+            forest::roots(&mut self.leaves, code.total(), &mut self.scratch, &mut roots);
+        }
+        roots
+    }
+}
+
+/// Bytes of the symbols that continue a sliver, as far as making its root holds them at once.
+pub(crate) fn working_bytes(axis: Axis, params: EncodingParams, symbol: usize) -> usize {
+    let code = Code::of_sliver(axis, params);
+    code.recovery * if long::is_long(code, symbol) { long::PIECE } else { symbol }
 }
 
 /// Merkle root of one sliver's expanded symbols.

@@ -130,5 +130,5 @@ pub use symbol::{
     SliverSymbols, SymbolId,
 };
 pub use verified_symbol::{SymbolError, VerifiedSymbol};
-pub use verify::{rows_past_end, verify_slivers, verify_views};
+pub use verify::{rows_past_end, verification_bytes, verify_slivers, verify_views};
 pub use wire::WireError;

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::{
     Axis, Sliver, SliverError, SliverIndex, SliverView, VerifiedMetadata, VerifiedSliver,
     code::Code,
-    expand::{Expander, sliver_root},
+    expand::{Expander, sliver_root, working_bytes},
     hash::{self, Digest},
 };
 
@@ -34,6 +34,12 @@ pub fn verify_views(metadata: &VerifiedMetadata, slivers: &[SliverView<'_>]) -> 
         }
     }
     results
+}
+
+/// Memory that verifying one sliver of the blob takes beside the sliver, in bytes, short of a few hundred KiB.
+#[must_use]
+pub fn verification_bytes(metadata: &VerifiedMetadata, axis: Axis) -> usize {
+    working_bytes(axis, metadata.params(), metadata.symbol_size().bytes())
 }
 
 /// The rows past the end of the blob: they are zero, so nobody has to fetch them. None of them where the metadata commits to

@@ -35,7 +35,11 @@ pub struct SliverReader {
 impl fmt::Debug for SliverReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (key, length, at) = (self.key.to_string(), self.row.length, self.at);
-        f.debug_struct("SliverReader").field("key", &key).field("length", &length).field("at", &at).finish_non_exhaustive()
+        f.debug_struct("SliverReader")
+            .field("key", &key)
+            .field("length", &length)
+            .field("at", &at)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,6 @@
 //! How many slivers a read may hold at once: below a ceiling on memory, and no more than it has use for.
 
-use floe_redstuff::{Axis, VerifiedMetadata};
+use floe_redstuff::{Axis, VerifiedMetadata, verification_bytes};
 
 use crate::config::ReadConfig;
 
@@ -22,7 +22,7 @@ pub(crate) fn quick_max(sliver_bytes: usize) -> usize {
 pub(crate) struct Budget {
     /// Slivers on their way or waiting to be taken, in memory with all their bytes.
     pub(crate) in_flight_max: usize,
-    /// Slivers that are verified at once: each takes the symbols that it is continued by.
+    /// Slivers that are verified at once.
     pub(crate) verifying_max: usize,
 }
 
@@ -31,10 +31,9 @@ impl Budget {
     /// and for what the allocator keeps. There is always room for one.
     pub(crate) fn new(metadata: &VerifiedMetadata, axis: Axis, ceiling: usize) -> Self {
         let sliver = metadata.sliver_bytes(axis);
-        let expanded = usize::from(metadata.params().n_shards()) * usize::from(metadata.symbol_size().get());
         Self {
             in_flight_max: (ceiling / 4 * 3 / sliver).saturating_sub(SLIVERS_ASIDE).max(1),
-            verifying_max: (ceiling / 8 / (expanded - sliver)).clamp(1, rayon::current_num_threads()),
+            verifying_max: (ceiling / 8 / verification_bytes(metadata, axis)).clamp(1, rayon::current_num_threads()),
         }
     }
 }

@@ -67,7 +67,8 @@ pub(super) async fn get(State(node): Shared, path: SliverPath) -> Answer {
     let bytes = sliver_bytes(view.params(), axis, size);
     if bytes <= SliverBody::PIECE_BYTES.into() {
         let permit = node.gates.response_bytes.reserve(bytes).await?;
-        let read = move |node: &Node| node.shelf.sliver_bytes(&blob, pair, axis)?.ok_or_else(ApiError::sliver_not_found);
+        let read =
+            move |node: &Node| node.shelf.sliver_bytes(&blob, pair, axis)?.ok_or_else(ApiError::sliver_not_found);
         let bytes = node.blocking(read).await?;
         return Ok(octets(bytes, permit));
     }

@@ -1,4 +1,4 @@
-//! BLAKE2b-256 of eight messages that come piece by piece, from states of 65 bytes a message.
+//! BLAKE2b-256 of sixteen messages that come piece by piece, from states of 65 bytes a message.
 //!
 //! A general hash object must hold a block that may turn out to be the last, since that one is compressed differently.
 //! Here all pieces but the last are whole blocks, and every message has one byte in front (the prefix of a Merkle leaf):
@@ -16,7 +16,7 @@ use super::{
 use crate::hash::{Digest, LEAF_PREFIX};
 
 /// Messages in one group.
-pub(crate) const LANES: usize = 8;
+pub(crate) const LANES: usize = 16;
 /// Bytes that a message's state takes.
 pub(crate) const CELL_BYTES: usize = size_of::<Chains>() / LANES;
 /// Messages that the code without intrinsics takes together: enough for 256-bit registers.
@@ -31,7 +31,7 @@ pub(crate) struct Part {
     pub(crate) last: bool,
 }
 
-/// What is known of eight leaves of which the first pieces are hashed.
+/// What is known of leaves of which the first pieces are hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Chains {
     /// Chaining values: word by word, lane by lane.
@@ -189,16 +189,16 @@ mod narrow {
 
     use super::{super::blake2b, BLOCK, LANES, Part};
 
-    /// Four messages, then the other four: halves of the rows.
+    /// Four messages after the other four: parts of the rows.
     #[target_feature(enable = "avx2")]
     pub(super) fn absorb(words: &mut [[u64; LANES]; 8], left: &[u8; LANES], pieces: &[&[u8]; LANES], part: Part) {
         let (pieces, _) = pieces.as_chunks::<4>();
         let (left, _) = left.as_chunks();
-        for (half, (pieces, left)) in pieces.iter().zip(left).enumerate() {
+        for (quarter, (pieces, left)) in pieces.iter().zip(left).enumerate() {
             let mut h = [_mm256_setzero_si256(); 8];
             for (row, words) in h.iter_mut().zip(words.iter()) {
-                // SAFETY: half of a row has 32 bytes.
-                *row = unsafe { _mm256_loadu_si256(words[4 * half..].as_ptr().cast()) };
+                // SAFETY: a quarter of a row has 32 bytes.
+                *row = unsafe { _mm256_loadu_si256(words[4 * quarter..].as_ptr().cast()) };
             }
             let left = _mm256_cvtepu8_epi64(_mm_cvtsi32_si128(i32::from_le_bytes(*left)));
             let total = pieces[0].len() + 1;
@@ -214,8 +214,8 @@ mod narrow {
                 start += BLOCK;
             }
             for (row, words) in h.iter().zip(words.iter_mut()) {
-                // SAFETY: half of a row has 32 bytes.
-                unsafe { _mm256_storeu_si256(words[4 * half..].as_mut_ptr().cast(), *row) };
+                // SAFETY: a quarter of a row has 32 bytes.
+                unsafe { _mm256_storeu_si256(words[4 * quarter..].as_mut_ptr().cast(), *row) };
             }
         }
     }
@@ -225,7 +225,10 @@ mod narrow {
 mod wide {
     use std::arch::x86_64::*;
 
-    use super::{super::blake2b, BLOCK, LANES, Part};
+    use super::{
+        super::blake2b::{self, State, Words},
+        BLOCK, LANES, Part,
+    };
 
     /// # Safety
     /// The features, and `length` readable bytes in every piece.
@@ -237,28 +240,39 @@ mod wide {
         length: usize,
         part: Part,
     ) {
-        let mut h = [_mm512_setzero_si512(); 8];
-        for (row, words) in h.iter_mut().zip(words.iter()) {
-            // SAFETY: a row has 64 bytes.
-            *row = unsafe { _mm512_loadu_si512(words.as_ptr().cast()) };
+        let mut state: State = [[_mm512_setzero_si512(); 8]; 2];
+        for (set, state) in state.iter_mut().enumerate() {
+            for (row, words) in state.iter_mut().zip(words.iter()) {
+                // SAFETY: half of a row has 64 bytes.
+                *row = unsafe { _mm512_loadu_si512(words[8 * set..].as_ptr().cast()) };
+            }
         }
-        let left = _mm512_cvtepu8_epi64(_mm_set_epi64x(0, i64::from_le_bytes(*left)));
         let starts = pieces.each_ref().map(|piece| piece.as_ptr());
         let total = length + 1;
-        let mut start = 0;
-        while start + BLOCK < total || (part.last && start < total) {
-            // SAFETY: as this function's.
-            let mut m = unsafe { blake2b::message_of_eight(&starts, start, length) };
-            if start == 0 {
-                m[0] = _mm512_or_si512(m[0], left);
-            }
-            let end = total.min(start + BLOCK);
-            blake2b::compress_eight(&mut h, &m, part.done + end, end == total && part.last);
-            start += BLOCK;
+        let blocks = if part.last { total.div_ceil(BLOCK) } else { length / BLOCK };
+        let mut messages: [Words; 2] = [[[_mm512_setzero_si512(); 16]; 2]; 2];
+        let [mut now, mut next] = messages.each_mut();
+        // SAFETY: as this function's.
+        unsafe { blake2b::message::<16>(&starts, 0, length, now) };
+        for (words, left) in now.iter_mut().zip(left.as_chunks().0) {
+            // In place of the prefix, which is zero.
+            let left = _mm512_cvtepu8_epi64(_mm_set_epi64x(0, i64::from_le_bytes(*left)));
+            words[0] = _mm512_or_si512(words[0], left);
         }
-        for (row, words) in h.iter().zip(words.iter_mut()) {
-            // SAFETY: a row has 64 bytes.
-            unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), *row) };
+        for block in 1..=blocks {
+            if block < blocks {
+                // SAFETY: as this function's.
+                unsafe { blake2b::message::<16>(&starts, block * BLOCK, length, next) };
+            }
+            let end = total.min(block * BLOCK);
+            blake2b::compress::<16>(&mut state, now, part.done + end, part.last && block == blocks);
+            (now, next) = (next, now);
+        }
+        for (set, state) in state.iter().enumerate() {
+            for (row, words) in state.iter().zip(words.iter_mut()) {
+                // SAFETY: half of a row has 64 bytes.
+                unsafe { _mm512_storeu_si512(words[8 * set..].as_mut_ptr().cast(), *row) };
+            }
         }
     }
 }

@@ -8,9 +8,7 @@ mod compress;
 
 use std::arch::x86_64::*;
 
-pub(in super::super) use compress::compress_eight;
-
-use self::compress::{State, Words, compress};
+pub(in super::super) use self::compress::{State, Words, compress};
 use super::{super::Avx512, BLOCK, INITIAL};
 use crate::{
     hash::{self, Digest, INNER_PREFIX},
@@ -264,7 +262,12 @@ fn initial() -> State {
 /// The features, and `length` readable bytes at every pointer.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn message<const WORDS: usize>(leaves: &[*const u8; LANES], start: usize, length: usize, words: &mut Words) {
+pub(in super::super) unsafe fn message<const WORDS: usize>(
+    leaves: &[*const u8; LANES],
+    start: usize,
+    length: usize,
+    words: &mut Words,
+) {
     for (leaves, m) in leaves.as_chunks().0.iter().zip(words) {
         // SAFETY: as this function's.
         let low = transpose(unsafe { half(leaves, start, length) });
@@ -275,25 +278,6 @@ unsafe fn message<const WORDS: usize>(leaves: &[*const u8; LANES], start: usize,
             m[8..WORDS].copy_from_slice(&high[..WORDS - 8]);
         }
     }
-}
-
-/// The 128 bytes at `start` of prefix and leaf, by words.
-///
-/// # Safety
-/// The features, and `length` readable bytes at every pointer.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-pub(in super::super) unsafe fn message_of_eight(
-    leaves: &[*const u8; SET],
-    start: usize,
-    length: usize,
-) -> [__m512i; 16] {
-    // SAFETY: as this function's.
-    let (low, high) = unsafe { (half(leaves, start, length), half(leaves, start + BLOCK / 2, length)) };
-    let mut m = [_mm512_setzero_si512(); 16];
-    m[..8].copy_from_slice(&transpose(low));
-    m[8..].copy_from_slice(&transpose(high));
-    m
 }
 
 /// The 64 bytes at `start` of prefix and leaf, zeros past its end, for each lane.

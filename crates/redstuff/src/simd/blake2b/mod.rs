@@ -30,7 +30,7 @@ mod avx512;
 #[cfg(target_arch = "x86_64")]
 pub(super) use avx2::{compress as compress_four, message as message_of_four};
 #[cfg(target_arch = "x86_64")]
-pub(super) use avx512::{compress_eight, message_of_eight};
+pub(super) use avx512::{State, Words, compress, message};
 
 /// Bytes that a compression takes in.
 pub(crate) const BLOCK: usize = 128;

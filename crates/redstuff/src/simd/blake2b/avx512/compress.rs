@@ -8,12 +8,12 @@
 
 use std::arch::{asm, x86_64::*};
 
-use super::super::{IV, SIGMA};
+use super::super::IV;
 
 /// Chaining values of sixteen messages: messages 0 to 7 in the lanes of the first set, 8 to 15 in those of the second.
-pub(super) type State = [[__m512i; 8]; 2];
+pub(in super::super::super) type State = [[__m512i; 8]; 2];
 /// A block of each of sixteen messages, by words.
-pub(super) type Words = [[__m512i; 16]; 2];
+pub(in super::super::super) type Words = [[__m512i; 16]; 2];
 
 /// Instructions for a quarter of all steps of half a round. A *mixing* one adds a message word, where it is not known to
 /// be zero, and `b` to `a`, then `d = (d ^ a) >>> rotation`; the others do `c += d; b = (b ^ c) >>> rotation`.
@@ -58,7 +58,12 @@ macro_rules! round {
 /// of message bytes up to the end of this block.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) fn compress<const WORDS: usize>(state: &mut State, message: &Words, counter: usize, last: bool) {
+pub(in super::super::super) fn compress<const WORDS: usize>(
+    state: &mut State,
+    message: &Words,
+    counter: usize,
+    last: bool,
+) {
     let [mut a, mut b] = [working(&state[0], counter, last), working(&state[1], counter, last)];
     // SAFETY: reads words of `message` below 16, which lie 64 bytes apart, those of the sets 1024; writes nothing but the
     // registers that are named.
@@ -80,24 +85,6 @@ pub(super) fn compress<const WORDS: usize>(state: &mut State, message: &Words, c
     }
     finish(&mut state[0], &a);
     finish(&mut state[1], &b);
-}
-
-/// Takes in one block of eight messages.
-#[inline]
-#[target_feature(enable = "avx512f")]
-pub(in super::super::super) fn compress_eight(
-    state: &mut [__m512i; 8],
-    message: &[__m512i; 16],
-    counter: usize,
-    last: bool,
-) {
-    let mut v = working(state, counter, last);
-    for round in 0..12 {
-        let order = &SIGMA[round % 10];
-        steps(&mut v, message, &order[..8], [[0, 4, 8, 12], [1, 5, 9, 13], [2, 6, 10, 14], [3, 7, 11, 15]]);
-        steps(&mut v, message, &order[8..], [[0, 5, 10, 15], [1, 6, 11, 12], [2, 7, 8, 13], [3, 4, 9, 14]]);
-    }
-    finish(state, &v);
 }
 
 /// The working vector before the first round.
@@ -123,27 +110,5 @@ fn working(state: &[__m512i; 8], counter: usize, last: bool) -> [__m512i; 16] {
 fn finish(state: &mut [__m512i; 8], v: &[__m512i; 16]) {
     for (i, word) in state.iter_mut().enumerate() {
         *word = _mm512_ternarylogic_epi64::<0x96>(*word, v[i], v[i + 8]);
-    }
-}
-
-/// Half a round of eight messages.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn steps(v: &mut [__m512i; 16], message: &[__m512i; 16], order: &[usize], quads: [[usize; 4]; 4]) {
-    for ([a, b, _, d], words) in quads.into_iter().zip(order.chunks_exact(2)) {
-        v[a] = _mm512_add_epi64(_mm512_add_epi64(v[a], v[b]), message[words[0]]);
-        v[d] = _mm512_ror_epi64::<32>(_mm512_xor_si512(v[d], v[a]));
-    }
-    for [_, b, c, d] in quads {
-        v[c] = _mm512_add_epi64(v[c], v[d]);
-        v[b] = _mm512_ror_epi64::<24>(_mm512_xor_si512(v[b], v[c]));
-    }
-    for ([a, b, _, d], words) in quads.into_iter().zip(order.chunks_exact(2)) {
-        v[a] = _mm512_add_epi64(_mm512_add_epi64(v[a], v[b]), message[words[1]]);
-        v[d] = _mm512_ror_epi64::<16>(_mm512_xor_si512(v[d], v[a]));
-    }
-    for [_, b, c, d] in quads {
-        v[c] = _mm512_add_epi64(v[c], v[d]);
-        v[b] = _mm512_ror_epi64::<63>(_mm512_xor_si512(v[b], v[c]));
     }
 }

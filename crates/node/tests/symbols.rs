@@ -184,7 +184,7 @@ async fn a_symbol_that_rots_after_its_sliver_was_seen_whole_is_not_given_out() {
 
 #[tokio::test]
 async fn a_long_sliver_is_sent_as_it_is_read_and_breaks_off_if_it_is_damaged() {
-    let content: Vec<u8> = (0..1_600_000_u32).map(|at| (at / 7) as u8).collect();
+    let content: Vec<u8> = (0..1_600_000_u32).map(|at| (at / 7).to_le_bytes()[0]).collect();
     let (net, node, blob) = stored(&content).await;
     let own = net.pairs(0, &blob)[0];
     let good = blob.pairs[usize::from(own.get())].primary.to_bcs();

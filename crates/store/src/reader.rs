@@ -126,9 +126,12 @@ impl SliverReader {
     }
 }
 
+/// The file that a record lies in, and its header.
+type Opened = (Arc<dyn DiskFile>, RecordHeader);
+
 impl Inner {
     /// The file that a row names and the header there; `None` unless both are what the row says.
-    fn open_row(&self, key: &RecordKey, row: &Row) -> Result<Option<(Arc<dyn DiskFile>, RecordHeader)>, StoreError> {
+    fn open_row(&self, key: &RecordKey, row: &Row) -> Result<Option<Opened>, StoreError> {
         let Some(info) = self.table.lock().get(row.at.segment) else { return Ok(None) };
         let Some(file) = self.segment(row.at.segment)? else { return Ok(None) };
         let mut bytes = [0; RECORD_HEADER];

@@ -75,7 +75,7 @@ fn a_damaged_sliver_never_comes_whole_and_is_set_aside() {
                 assert!(read.len() < SIZE, "byte {at}");
                 error
             } else {
-                reader(&store).and_then(|reader| Ok(rest(&mut reader.unwrap(), 100).1)).unwrap_or_else(Some)
+                reader(&store).map_or_else(Some, |reader| rest(&mut reader.unwrap(), 100).1)
             };
             assert!(matches!(outcome, Some(StoreError::Corrupt { .. })), "byte {at}: {outcome:?}");
             assert!(reader(&store).unwrap().is_none(), "byte {at}: set aside");

@@ -177,7 +177,7 @@ impl<'g> Run<'g> {
     /// The next sliver that is right; none when enough have come, no more can come, or time is over. May be dropped and
     /// called again.
     pub(crate) async fn next(&mut self) -> Option<VerifiedSliver> {
-        while !self.plan.is_done() && !self.plan.is_exhausted() && !(self.enough && self.plan.has_lost()) {
+        while !self.is_over() {
             if let Some(sliver) = self.step(self.deadline).await {
                 return Some(sliver);
             }
@@ -200,6 +200,11 @@ impl<'g> Run<'g> {
         self.deadline = self.deadline.min(now + (now - self.began) / LATE_PART);
         self.plan.insist_on_rows();
         true
+    }
+
+    /// Whether nothing is to be waited for any more.
+    fn is_over(&self) -> bool {
+        self.plan.is_done() || self.plan.is_exhausted() || (self.enough && self.plan.has_lost())
     }
 
     /// Whether the goal was reached.

@@ -66,7 +66,7 @@ mod tests {
                 for axis in Axis::ALL {
                     let code = Code::of_sliver(axis, params);
                     assert!(is_long(code, symbol));
-                    let bytes = (0..code.originals * symbol).map(|at| (at * at / 251 % 256) as u8);
+                    let bytes = (0..code.originals * symbol).map(|at| (at * at / 251).to_le_bytes()[0]);
                     let sliver: Vec<u8> = bytes.collect();
                     let mut recovery = vec![0; code.recovery * symbol];
                     let source = Each(|i: usize, _| &sliver[i * symbol..][..symbol]);

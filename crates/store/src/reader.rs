@@ -24,7 +24,6 @@ pub struct SliverReader {
     key: RecordKey,
     row: Row,
     file: Arc<dyn DiskFile>,
-    header: RecordHeader,
     sum: XxHash3_128,
     /// Bytes given out.
     at: u32,
@@ -59,9 +58,9 @@ impl SliverReader {
         let mut attempts = 0;
         loop {
             let Some(row) = store.index.row(&key)? else { return Ok(None) };
-            if let Some((file, header)) = store.open_row(&key, &row)? {
+            if let Some(file) = store.open_row(&key, &row)? {
                 let (store, sum) = (store.clone(), XxHash3_128::new());
-                return Ok(Some(Self { store, key, row, file, header, sum, at: 0, ahead: 0 }));
+                return Ok(Some(Self { store, key, row, file, sum, at: 0, ahead: 0 }));
             }
             // Garbage collection moved it in between, or it is damaged: then this says so.
             store.load(&key)?;
@@ -75,7 +74,7 @@ impl SliverReader {
     /// Bytes of the sliver.
     #[must_use]
     pub fn length(&self) -> u32 {
-        self.header.length
+        self.row.length
     }
 
     /// The next bytes, at most `bytes_max` of them and at least one; `None` at the end.
@@ -87,7 +86,7 @@ impl SliverReader {
     /// `Corrupt` instead of the last bytes when the sliver does not verify; if it does not when it is read once more either, it
     /// is set aside. When the disk refuses.
     pub fn next(&mut self, bytes_max: usize) -> Result<Option<Bytes>, StoreError> {
-        let left = self.header.length - self.at;
+        let left = self.row.length - self.at;
         if left == 0 {
             return Ok(None);
         }
@@ -100,7 +99,7 @@ impl SliverReader {
         };
         self.sum.write(&piece);
         self.at += length;
-        if length == left && self.sum.finish_128().to_le_bytes() != self.header.hash {
+        if length == left && self.sum.finish_128().to_le_bytes() != self.row.hash {
             return Err(self.damaged(Fault::Payload));
         }
         Ok(Some(Bytes::from(piece)))
@@ -111,7 +110,7 @@ impl SliverReader {
     }
 
     fn read_ahead(&mut self) {
-        let to = |bytes: u32| self.at.saturating_add(bytes).min(self.header.length);
+        let to = |bytes: u32| self.at.saturating_add(bytes).min(self.row.length);
         if self.ahead < to(AHEAD_BYTES.start) {
             let end = to(AHEAD_BYTES.end);
             self.file.will_need(self.offset(self.ahead), (end - self.ahead).into());
@@ -126,12 +125,9 @@ impl SliverReader {
     }
 }
 
-/// The file that a record lies in, and its header.
-type Opened = (Arc<dyn DiskFile>, RecordHeader);
-
 impl Inner {
-    /// The file that a row names and the header there; `None` unless both are what the row says.
-    fn open_row(&self, key: &RecordKey, row: &Row) -> Result<Option<Opened>, StoreError> {
+    /// The file that a row names; `None` unless the header there is what the row says.
+    fn open_row(&self, key: &RecordKey, row: &Row) -> Result<Option<Arc<dyn DiskFile>>, StoreError> {
         let Some(info) = self.table.lock().get(row.at.segment) else { return Ok(None) };
         let Some(file) = self.segment(row.at.segment)? else { return Ok(None) };
         let mut bytes = [0; RECORD_HEADER];
@@ -141,7 +137,6 @@ impl Inner {
             Err(source) => return Err(StoreError::io("read the head of a record", source)),
         }
         let header = RecordHeader::decode(&bytes, info.salt, row.at);
-        let same = |header: &RecordHeader| header.key().as_ref() == Some(key) && Row::of(header, row.at) == *row;
-        Ok(header.filter(same).map(|header| (file, header)))
+        Ok(header.is_some_and(|header| row.is_of(key, &header)).then_some(file))
     }
 }

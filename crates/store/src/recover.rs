@@ -302,7 +302,7 @@ impl Recovery {
         let read = read_record(&*file, header.salt, row.at, row.length)
             .map_err(|source| StoreError::io("read the tail of the log", source))?;
         Ok(match read {
-            Ok((header, _)) if header.key().as_ref() == Some(key) && Row::of(&header, row.at) == *row => None,
+            Ok((header, _)) if row.is_of(key, &header) => None,
             Ok(_) => Some(Fault::Mismatch),
             Err(fault) => Some(fault),
         })

@@ -285,10 +285,9 @@ impl Inner {
         let Some(file) = self.segment(row.at.segment)? else { return Ok(Err(Fault::Missing)) };
         let read = read_record(&*file, info.salt, row.at, row.length);
         let read = read.map_err(|source| StoreError::io("read a record", source))?;
-        Ok(read.and_then(|(header, bytes)| {
-            let same = header.key().as_ref() == Some(key) && Row::of(&header, row.at) == *row;
-            if same { Ok((header, bytes)) } else { Err(Fault::Mismatch) }
-        }))
+        Ok(read.and_then(
+            |(header, bytes)| if row.is_of(key, &header) { Ok((header, bytes)) } else { Err(Fault::Mismatch) },
+        ))
     }
 
     /// The file of a segment, if it is there.

@@ -109,6 +109,16 @@ impl Disk for RealDisk {
 #[derive(Debug)]
 struct RealFile(File);
 
+#[cfg(target_os = "linux")]
+impl RealFile {
+    fn advise(&self, offset: u64, len: u64, advice: rustix::fs::Advice) {
+        // Without a length it would go on to the end of the file.
+        if let Some(len) = std::num::NonZeroU64::new(len) {
+            let _ = rustix::fs::fadvise(&self.0, offset, Some(len), advice);
+        }
+    }
+}
+
 impl DiskFile for RealFile {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.0.read_exact_at(buffer, offset)
@@ -147,16 +157,12 @@ impl DiskFile for RealFile {
 
     #[cfg(target_os = "linux")]
     fn will_not_need(&self, offset: u64, len: u64) {
-        // Without a length it would go on to the end of the file.
-        if let Some(len) = std::num::NonZeroU64::new(len) {
-            let _ = rustix::fs::fadvise(&self.0, offset, Some(len), rustix::fs::Advice::DontNeed);
-        }
+        self.advise(offset, len, rustix::fs::Advice::DontNeed);
     }
 
     #[cfg(target_os = "linux")]
     fn will_need(&self, offset: u64, len: u64) {
-        let len = std::num::NonZeroU64::new(len);
-        let _ = rustix::fs::fadvise(&self.0, offset, len, rustix::fs::Advice::WillNeed);
+        self.advise(offset, len, rustix::fs::Advice::WillNeed);
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -20,6 +20,11 @@ impl Row {
         Self { at, sequence: header.sequence, length: header.length, hash: header.hash }
     }
 
+    /// Whether the header that lies where the row says is that of its record.
+    pub(crate) fn is_of(&self, key: &RecordKey, header: &RecordHeader) -> bool {
+        header.key().as_ref() == Some(key) && Self::of(header, self.at) == *self
+    }
+
     pub(crate) fn disk_len(&self) -> u64 {
         record_disk_len(self.length)
     }
